@@ -1,0 +1,277 @@
+"""All settings, read from the environment (and from `.env`, which never overrides it).
+
+`.env.example` documents every variable. A missing or bad value stops start-up and is named.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import environs
+from cryptography.fernet import Fernet
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# With eager=False every problem is collected and reported at once by seal(), at the end.
+env = environs.FileAwareEnv(eager=False)
+env.read_env(os.environ.get("ENV_FILE", BASE_DIR / ".env"), recurse=False)
+
+
+def _fernet_key(value: str) -> str:
+    try:
+        Fernet(value)
+    except ValueError as error:
+        raise environs.EnvValidationError("not a Fernet key (32 bytes in URL-safe base64)", ["not a Fernet key"]) from error
+    return value
+
+
+def _positive(value: float) -> None:
+    if value <= 0:
+        raise environs.ValidationError("must be greater than 0")
+
+
+# --- Core -------------------------------------------------------------------------------------
+DEBUG: bool = env.bool("DEBUG", False)
+# No secret has a default: `make run` writes fresh ones into .env.
+SECRET_KEY: str = env.str("SECRET_KEY", validate=environs.validate.Length(min=50))
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
+# Proxies between the client and the server; 0 trusts no forwarded address or scheme.
+PROXY_COUNT: int = env.int("PROXY_COUNT", 0, validate=environs.validate.Range(min=0))
+HTTPS: bool = env.bool("HTTPS", True)
+
+ROOT_URLCONF = "alphaproject.urls"
+WSGI_APPLICATION = "alphaproject.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "rest_framework.authtoken",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "alphaproject",
+    "classification",
+    "catalog",
+    "inference",
+]
+
+MIDDLEWARE = [
+    "alphaproject.middleware.RequestLogMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "alphaproject.middleware.ContentSecurityPolicyMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# --- Languages --------------------------------------------------------------------------------
+LANGUAGE_CODE: str = env.str("DEFAULT_LANGUAGE", "en", validate=environs.validate.OneOf(["en", "ko"]))
+LANGUAGES = [("ko", _("Korean")), ("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE: str = env.str("TIME_ZONE", "UTC")
+USE_TZ = True
+
+# --- Database ---------------------------------------------------------------------------------
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.dj_db_url(
+        "DATABASE_URL", f"sqlite:///{BASE_DIR / 'var' / 'db.sqlite3'}", conn_max_age=60, conn_health_checks=True
+    )
+}
+if DATABASES["default"].get("ENGINE", "").endswith("sqlite3"):
+    # Write-ahead logging lets readers and a writer work at once; IMMEDIATE avoids lock upgrades
+    # that fail at once instead of waiting for the timeout.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+
+# --- Storage ----------------------------------------------------------------------------------
+# Two places: "catalog" holds published pictures of celebrities, "photos" people's own, encrypted.
+STORAGE: str = env.str("STORAGE", "folder", validate=environs.validate.OneOf(["folder", "s3"]))
+STORAGE_FOLDER: Path = env.path("STORAGE_FOLDER", BASE_DIR / "var" / "storage")
+MEDIA_URL = "/media/"
+PHOTO_ENCRYPTION_KEYS: list[str] = env.list("PHOTO_ENCRYPTION_KEYS", subcast=_fernet_key)
+
+
+def _folder_storage(name: str) -> dict[str, Any]:
+    options: dict[str, Any] = {"location": STORAGE_FOLDER / name}
+    if name == "catalog":
+        options["base_url"] = MEDIA_URL
+    else:
+        options |= {"file_permissions_mode": 0o600, "directory_permissions_mode": 0o700}
+    return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
+
+
+def _s3_storage(name: str) -> dict[str, Any]:
+    encryption: dict[str, str] = {}
+    if algorithm := env.str("S3_SERVER_SIDE_ENCRYPTION", "AES256", validate=environs.validate.OneOf(["", "AES256", "aws:kms"])):
+        encryption["ServerSideEncryption"] = algorithm
+    if key_id := env.str("S3_KMS_KEY_ID", ""):
+        encryption["SSEKMSKeyId"] = key_id
+    return {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": env.str("S3_BUCKET"),
+            "location": name,
+            "endpoint_url": env.str("S3_ENDPOINT_URL", None),
+            "region_name": env.str("S3_REGION", None),
+            "object_parameters": encryption,
+            "default_acl": None,
+            "file_overwrite": False,
+            "querystring_expire": 3600,
+        },
+    }
+
+
+_storage = _s3_storage if STORAGE == "s3" else _folder_storage
+STORAGES = {
+    "default": _storage("catalog"),
+    "catalog": _storage("catalog"),
+    "photos": _storage("photos"),
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "var" / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
+
+# --- Photos, people, limits -------------------------------------------------------------------
+MAX_PHOTO_BYTES: int = env.int("MAX_PHOTO_MB", 15, validate=_positive) * 1024 * 1024
+MAX_PHOTO_PIXELS: int = env.int("MAX_PHOTO_MEGAPIXELS", 50, validate=_positive) * 1_000_000
+MIN_FACE_PIXELS: int = env.int("MIN_FACE_PIXELS", 80, validate=_positive)
+MIN_AGE: int = env.int("MIN_AGE", 14, validate=environs.validate.Range(min=0, max=120))
+RETENTION_DAYS: int = env.int("RETENTION_DAYS", 30, validate=_positive)
+# Uploads stay in memory: no photo of a refused request ever touches a disk.
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
+FILE_UPLOAD_MAX_MEMORY_SIZE = MAX_PHOTO_BYTES
+# The mobile app sends the photo as base64 inside JSON: 4 bytes for 3, and some fields.
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_PHOTO_BYTES * 4 // 3 + 64 * 1024
+# The mobile app's test endpoint, which answers a result code without looking at the photo.
+MOBILE_SAMPLE_ENDPOINT: bool = env.bool("MOBILE_SAMPLE_ENDPOINT", False)
+
+# --- Inference --------------------------------------------------------------------------------
+INFERENCE_BACKEND: str = env.str("INFERENCE_BACKEND", "inference.serving.local.LocalBackend")
+INFERENCE_THREADS: int = env.int("INFERENCE_THREADS", os.cpu_count() or 1, validate=_positive)
+
+# --- API --------------------------------------------------------------------------------------
+THROTTLE_ENABLED: bool = env.bool("THROTTLE_ENABLED", True)
+THROTTLE_CLASSIFY: str = env.str("THROTTLE_CLASSIFY", "60/min", validate=environs.validate.Regexp(r"^\d+/(sec|min|hour|day)$"))
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.ScopedRateThrottle"] if THROTTLE_ENABLED else [],
+    "DEFAULT_THROTTLE_RATES": {"classify": THROTTLE_CLASSIFY},
+    "EXCEPTION_HANDLER": "alphaproject.errors.problem_response",
+    "NUM_PROXIES": PROXY_COUNT,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Alpha Project",
+    "DESCRIPTION": "A photo of a man's face in; one of five survey-derived face types out. Entertainment: "
+    "it says what people perceive, never what a person is.",
+    "VERSION": "1.0.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": r"/api/",
+}
+
+# --- Back office ------------------------------------------------------------------------------
+LOGIN_URL = reverse_lazy("admin:login")
+UNFOLD = {
+    "SITE_TITLE": "Alpha Project",
+    "SITE_HEADER": "Alpha Project",
+    "SITE_SYMBOL": "face",
+    "SHOW_LANGUAGES": True,
+}
+
+# --- Security ---------------------------------------------------------------------------------
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SECURE_SSL_REDIRECT = HTTPS
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SECURE = HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+# Load balancers probe the containers themselves, over plain HTTP.
+SECURE_REDIRECT_EXEMPT = [r"^health/"]
+if PROXY_COUNT:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- Logs -------------------------------------------------------------------------------------
+LOG_LEVEL: str = env.str("LOG_LEVEL", "INFO", validate=environs.validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {
+            "()": "structlog.stdlib.ProcessorFormatter",
+            "processors": "ext://alphaproject.logs.PROCESSORS",
+            "foreign_pre_chain": "ext://alphaproject.logs.PRE_CHAIN",
+        }
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    # Unfold's templates look up many optional variables; Django logs each at DEBUG.
+    "loggers": {"django.template": {"level": "INFO"}, "django.server": {"handlers": ["stderr"], "propagate": False}},
+}
+
+try:
+    env.seal()
+except environs.EnvValidationError as error:
+    problems = "; ".join(f"{name}: {' '.join(map(str, messages))}" for name, messages in error.error_messages.items())
+    raise ImproperlyConfigured(f"bad settings, see .env.example: {problems}") from error

@@ -1,0 +1,186 @@
+"""What the web tier and the inference tier say to each other.
+
+Nothing here needs Django or torch: either tier, a test fake or a remote worker can import it.
+Coordinates are pixels of the upright photo, at its full size, y down.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+
+class FacePart(StrEnum):
+    """The three parts a face is judged by, in the order models and messages use."""
+
+    WHOLE_FACE = "whole_face"
+    UPPER_FACE = "upper_face"
+    LOWER_FACE = "lower_face"
+
+
+class FaceType(StrEnum):
+    """The five types, best first."""
+
+    ALPHA = "alpha"
+    BETA = "beta"
+    GAMMA = "gamma"
+    DELTA = "delta"
+    OMEGA = "omega"
+
+
+class RefusalReason(StrEnum):
+    """Why a readable photo cannot be classified."""
+
+    NO_FACE = "no_face"
+    MULTIPLE_FACES = "multiple_faces"
+    FACE_TOO_SMALL = "face_too_small"
+    FACE_CUT_OFF = "face_cut_off"
+    FACE_COVERED = "face_covered"
+    FACE_TURNED_AWAY = "face_turned_away"
+    PARTS_NOT_FOUND = "parts_not_found"
+    TOO_DARK = "too_dark"
+    TOO_BLURRY = "too_blurry"
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoLimits:
+    """The largest photo that is decoded and the smallest face that is judged."""
+
+    max_bytes: int = 15 * 1024 * 1024
+    max_pixels: int = 50_000_000
+    min_face_pixels: int = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An axis-aligned rectangle; x0 < x1 and y0 < y1."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    @property
+    def width(self) -> float:
+        return self.x1 - self.x0
+
+    @property
+    def height(self) -> float:
+        return self.y1 - self.y0
+
+    @property
+    def area(self) -> float:
+        return self.width * self.height
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedFace:
+    """One face as the gate saw it.
+
+    points: right eye, left eye, nose tip, right and left mouth corner; right and left are the
+    person's own, so the right eye has the smaller x in an upright photo.
+    score: 0 to 1.
+    """
+
+    box: Box
+    points: tuple[Point, Point, Point, Point, Point]
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class PartAnalysis:
+    """One part: where it is, and how probable each type is (order of FaceType, sums to 1)."""
+
+    part: FacePart
+    box: Box
+    probabilities: tuple[float, float, float, float, float]
+
+    @property
+    def type(self) -> FaceType:
+        return list(FaceType)[self.probabilities.index(max(self.probabilities))]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreCalibration:
+    """The monotone curve, stored with the type model, from its raw score to the survey's scale.
+
+    raw, score: the curve's knots, 0 to 100, both strictly increasing, at least two; linear in between.
+    spread: standard deviation of the error of a calibrated score, in points, on people held out.
+    """
+
+    raw: tuple[float, ...]
+    score: tuple[float, ...]
+    spread: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersions:
+    gate: str
+    parts: str
+    types: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaceAnalysis:
+    """All that the models say of one photo with one usable face."""
+
+    photo_width: int
+    photo_height: int
+    face: DetectedFace
+    parts: tuple[PartAnalysis, PartAnalysis, PartAnalysis]
+    calibration: ScoreCalibration
+    models: ModelVersions
+
+
+class InferenceError(Exception):
+    """A photo got no analysis. Each subclass has a stable code for logs and answers."""
+
+    code: ClassVar[str]
+
+
+class InvalidImage(InferenceError):
+    """The bytes are of a format we read but cannot be decoded: empty, truncated or damaged."""
+
+    code = "invalid_image"
+
+
+class UnsupportedImage(InferenceError):
+    """The bytes are not of a format we read."""
+
+    code = "unsupported_image"
+
+
+class PhotoTooLarge(InferenceError):
+    """More bytes or more pixels than PhotoLimits allow."""
+
+    code = "photo_too_large"
+
+
+class Busy(InferenceError):
+    """The models cannot take the photo now; trying again later can succeed."""
+
+    code = "busy"
+
+    def __init__(self, retry_after: int = 1) -> None:
+        """retry_after: seconds a client should wait."""
+        super().__init__(f"busy, retry after {retry_after} s")
+        self.retry_after = retry_after
+
+
+class PhotoRefused(InferenceError):
+    """The photo was read, and it shows no face that can be classified."""
+
+    def __init__(self, reason: RefusalReason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+    @property
+    def code(self) -> str:  # type: ignore[override]
+        return self.reason.value

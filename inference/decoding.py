@@ -1,0 +1,113 @@
+"""From a photo's bytes to upright RGB pixels, once, and no larger than the models need.
+
+Pillow reads the header (format, size) without decoding; OpenCV decodes. Both bounds are checked
+before a pixel is allocated, so a small file that claims to be huge costs nothing.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from inference.contracts import InvalidImage, PhotoLimits, PhotoTooLarge, UnsupportedImage
+
+# The models look at a few hundred pixels of the whole photo and at a face of a fourth of it or more.
+WORKING_LONG_SIDE = 640
+FORMATS = ("JPEG", "PNG", "WEBP")
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF")
+_REDUCED = {
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    1: cv2.IMREAD_COLOR,
+}
+# What Pillow's parsers raise on hostile headers; the fuzz tests keep this list honest.
+_HEADER_ERRORS = (OSError, SyntaxError, ValueError, TypeError, IndexError, EOFError, OverflowError, struct.error)
+_ORIENTATION_TAG = 0x0112
+_SIDEWAYS = frozenset({5, 6, 7, 8})
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedPhoto:
+    """An upright photo, possibly reduced.
+
+    pixels: (H, W, 3) uint8 RGB, contiguous. width, height: of the upright photo at its full size.
+    """
+
+    pixels: NDArray[np.uint8]
+    width: int
+    height: int
+
+    @property
+    def scale(self) -> float:
+        """Full-size pixels per decoded pixel, at least 1."""
+        return self.width / self.pixels.shape[1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    width: int
+    height: int
+
+
+def _read_header(photo: bytes) -> _Header:
+    """The upright full size, from the first bytes alone."""
+    if not photo:
+        raise InvalidImage("the photo is empty")
+    if not photo.startswith(_SIGNATURES):
+        raise UnsupportedImage("not a JPEG, PNG or WebP")
+    try:
+        # Pillow's own bomb check would warn or raise here; ours comes right after, with our limit.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(photo), formats=FORMATS) as image:
+                width, height = image.size
+                orientation = image.getexif().get(_ORIENTATION_TAG, 1)
+    except Image.DecompressionBombError as error:
+        raise PhotoTooLarge("too many pixels") from error
+    except UnidentifiedImageError as error:
+        # RIFF also begins AVI and WAV files.
+        if photo.startswith(b"RIFF") and photo[8:12] != b"WEBP":
+            raise UnsupportedImage("not a JPEG, PNG or WebP") from error
+        raise InvalidImage("the header is damaged") from error
+    except _HEADER_ERRORS as error:
+        raise InvalidImage("the header is damaged") from error
+    if orientation in _SIDEWAYS:
+        width, height = height, width
+    return _Header(width, height)
+
+
+def _reduction(header: _Header) -> int:
+    """The largest DCT reduction that leaves the working size."""
+    long_side = max(header.width, header.height)
+    return next((factor for factor in (8, 4, 2) if long_side / factor >= WORKING_LONG_SIDE), 1)
+
+
+def decode(photo: bytes, limits: PhotoLimits | None = None) -> DecodedPhoto:
+    """Decode a JPEG, PNG or WebP, with its EXIF orientation applied.
+
+    CMYK, 16-bit, grayscale, palette and alpha images come out as 8-bit RGB.
+    Raises UnsupportedImage, InvalidImage (also for truncated files) and PhotoTooLarge.
+    """
+    limits = limits or PhotoLimits()
+    if len(photo) > limits.max_bytes:
+        raise PhotoTooLarge(f"{len(photo)} bytes, at most {limits.max_bytes}")
+    header = _read_header(photo)
+    if header.width * header.height > limits.max_pixels:
+        raise PhotoTooLarge(f"{header.width} x {header.height} pixels, at most {limits.max_pixels}")
+    flag = _REDUCED[_reduction(header)]
+    try:
+        bgr = cv2.imdecode(np.frombuffer(photo, np.uint8), flag)
+    except cv2.error as error:
+        raise InvalidImage("the photo cannot be decoded") from error
+    if bgr is None:
+        raise InvalidImage("the photo cannot be decoded")
+    rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    return DecodedPhoto(pixels=rgb, width=header.width, height=header.height)
