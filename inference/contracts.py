@@ -129,7 +129,11 @@ class ModelVersions:
 
 @dataclass(frozen=True, slots=True)
 class FaceAnalysis:
-    """All that the models say of one photo with one usable face."""
+    """All that the models say of one photo with one usable face.
+
+    photo: where it was asked for, the upright photo as a JPEG without metadata, at the size it was
+    decoded (its long side 640 to 1280 pixels where the original is larger).
+    """
 
     photo_width: int
     photo_height: int
@@ -137,6 +141,7 @@ class FaceAnalysis:
     parts: tuple[PartAnalysis, PartAnalysis, PartAnalysis]
     calibration: ScoreCalibration
     models: ModelVersions
+    photo: bytes | None = None
 
 
 class InferenceError(Exception):

@@ -111,3 +111,11 @@ def decode(photo: bytes, limits: PhotoLimits | None = None) -> DecodedPhoto:
         raise InvalidImage("the photo cannot be decoded")
     rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
     return DecodedPhoto(pixels=rgb, width=header.width, height=header.height)
+
+
+def encode_jpeg(photo: DecodedPhoto) -> bytes:
+    """The decoded pixels as a JPEG: upright and without any metadata."""
+    encoded, data = cv2.imencode(".jpg", cv2.cvtColor(photo.pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])
+    if not encoded:
+        raise InvalidImage("the photo cannot be encoded")
+    return data.tobytes()
