@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 
 @pytest.fixture(autouse=True)
-def _folders_of_its_own(settings: SettingsWrapper, tmp_path: Path) -> None:
+def _folders_of_its_own(settings: Settings, tmp_path: Path) -> None:
     """Every test writes files into folders of its own."""
     storages = {alias: dict(storage) for alias, storage in settings.STORAGES.items()}
     for alias in ("default", "catalog", "photos"):
