@@ -1,0 +1,93 @@
+"""What the rest of the product reads from the catalogue.
+
+Nothing is cached but immutable picture bytes, so an edit shows in the next answer.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from threading import Lock
+
+from cachetools import LRUCache, cached
+from django.core.files.storage import storages
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
+
+from catalog.errors import UnknownType
+from catalog.models import CelebrityImage, FaceType, Guidance, ScoringPolicy
+from inference import scoring
+
+IMAGE_CACHE_BYTES = 32 * 1024 * 1024
+
+
+def face_types() -> list[FaceType]:
+    """All types, best first."""
+    return list(FaceType.objects.best_first())
+
+
+def face_type_by_code(code: str) -> FaceType:
+    """Raises UnknownType."""
+    try:
+        return FaceType.objects.get(code=code)
+    except FaceType.DoesNotExist as error:
+        raise UnknownType(_("There is no such face type.")) from error
+
+
+def random_images(face_type: FaceType, count: int, *, fill_from_neighbours: bool = False) -> list[CelebrityImage]:
+    """`count` different published images of a type, uniformly at random; fewer where it has fewer.
+
+    With fill_from_neighbours a type with too few is followed by images of the nearest types by rank,
+    the better one first where two are as near. Two queries, whatever the number of images.
+    """
+    types = FaceType.objects.with_published_count()
+    if not fill_from_neighbours:
+        types = types.filter(pk=face_type.pk)
+    chosen: list[tuple[int, int]] = []
+    wanted = Q()
+    for candidate in sorted(types, key=lambda other: (abs(other.rank - face_type.rank), other.rank)):
+        share = min(count - len(chosen), candidate.published_count)
+        if share > 0:
+            slots = random.sample(range(candidate.published_count), share)
+            chosen += [(candidate.pk, slot) for slot in slots]
+            wanted |= Q(face_type=candidate, gallery_slot__in=slots)
+    if not chosen:
+        return []
+    images = CelebrityImage.objects.published().filter(wanted).select_related("celebrity")
+    by_place = {(image.face_type_id, image.gallery_slot): image for image in images}
+    # An image unpublished between the two queries leaves its place empty.
+    return [by_place[place] for place in chosen if place in by_place]
+
+
+def published_images(face_type: FaceType) -> QuerySet[CelebrityImage]:
+    """A type's gallery, in a stable order to page through."""
+    return CelebrityImage.objects.published().of_type(face_type).select_related("celebrity").order_by("gallery_slot")
+
+
+def images_by_ids(ids: Sequence[int]) -> list[CelebrityImage]:
+    """Those of the images that are published, in the order of `ids`."""
+    images = CelebrityImage.objects.published().select_related("celebrity").in_bulk(ids)
+    return [images[image_id] for image_id in ids if image_id in images]
+
+
+def active_policy() -> scoring.ScoringPolicy:
+    """The policy that curators activated; the default one where there is none."""
+    policy = ScoringPolicy.objects.active().first()
+    return policy.as_policy() if policy else scoring.DEFAULT_POLICY
+
+
+def guidance(code: str) -> Guidance | None:
+    return Guidance.objects.filter(code=code).first()
+
+
+def all_guidance() -> dict[str, Guidance]:
+    """By refusal code."""
+    return {entry.code: entry for entry in Guidance.objects.all()}
+
+
+@cached(LRUCache(maxsize=IMAGE_CACHE_BYTES, getsizeof=len), key=lambda image: image.sha256, lock=Lock())
+def image_bytes(image: CelebrityImage) -> bytes:
+    """The JPEG, from memory where it was read before: its key is its hash, so it never goes stale."""
+    with storages["catalog"].open(image.file) as file:
+        content: bytes = file.read()
+    return content
