@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import environs
 from cryptography.fernet import Fernet
@@ -26,7 +26,9 @@ def _fernet_key(value: str) -> str:
     try:
         Fernet(value)
     except ValueError as error:
-        raise environs.EnvValidationError("not a Fernet key (32 bytes in URL-safe base64)", ["not a Fernet key"]) from error
+        raise environs.EnvValidationError(
+            "not a Fernet key (32 bytes in URL-safe base64)", ["not a Fernet key"]
+        ) from error
     return value
 
 
@@ -150,7 +152,9 @@ def _folder_storage(name: str) -> dict[str, Any]:
 
 def _s3_storage(name: str) -> dict[str, Any]:
     encryption: dict[str, str] = {}
-    if algorithm := env.str("S3_SERVER_SIDE_ENCRYPTION", "AES256", validate=environs.validate.OneOf(["", "AES256", "aws:kms"])):
+    if algorithm := env.str(
+        "S3_SERVER_SIDE_ENCRYPTION", "AES256", validate=environs.validate.OneOf(["", "AES256", "aws:kms"])
+    ):
         encryption["ServerSideEncryption"] = algorithm
     if key_id := env.str("S3_KMS_KEY_ID", ""):
         encryption["SSEKMSKeyId"] = key_id
@@ -201,7 +205,9 @@ INFERENCE_THREADS: int = env.int("INFERENCE_THREADS", os.cpu_count() or 1, valid
 
 # --- API --------------------------------------------------------------------------------------
 THROTTLE_ENABLED: bool = env.bool("THROTTLE_ENABLED", True)
-THROTTLE_CLASSIFY: str = env.str("THROTTLE_CLASSIFY", "60/min", validate=environs.validate.Regexp(r"^\d+/(sec|min|hour|day)$"))
+THROTTLE_CLASSIFY: str = env.str(
+    "THROTTLE_CLASSIFY", "60/min", validate=environs.validate.Regexp(r"^\d+/(sec|min|hour|day)$")
+)
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.TokenAuthentication"],
@@ -226,6 +232,19 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/",
+    "ENUM_NAME_OVERRIDES": {
+        "FaceTypeCode": "classification.api.serializers.TYPE_CHOICES",
+        "FacePart": "classification.api.serializers.PART_CHOICES",
+    },
+    "APPEND_COMPONENTS": {
+        "securitySchemes": {
+            "ownerToken": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "The `owner_token` that came with the result.",
+            }
+        }
+    },
 }
 
 # --- Back office ------------------------------------------------------------------------------
@@ -273,5 +292,6 @@ LOGGING = {
 try:
     env.seal()
 except environs.EnvValidationError as error:
-    problems = "; ".join(f"{name}: {' '.join(map(str, messages))}" for name, messages in error.error_messages.items())
+    by_name = cast("dict[str, list[str]]", error.error_messages)
+    problems = "; ".join(f"{name}: {messages[0]}" for name, messages in by_name.items())
     raise ImproperlyConfigured(f"bad settings, see .env.example: {problems}") from error

@@ -1,14 +1,14 @@
 """All that the web tier may call to have a photo analysed.
 
-The backend is a class named by a dotted path; it may run the models in this process or reach
-them elsewhere. It is built once a process, by `configure`.
+The backend may run the models in this process or reach them elsewhere; it is built once a
+process, when it is first needed.
 """
 
 from __future__ import annotations
 
 import threading
-from importlib import import_module
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
 from inference.contracts import FaceAnalysis, ModelVersions
 
@@ -29,63 +29,52 @@ class Backend(Protocol):
     def versions(self) -> ModelVersions: ...
 
 
-class _Client:
-    """The process's one backend, built when it is first needed."""
+class _LazyBackend:
+    """A backend that is built at most once, however many threads ask for it first."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._path: str | None = None
-        self._options: dict[str, Any] = {}
+    def __init__(self, build: Callable[[], Backend]) -> None:
+        self._build = build
         self._backend: Backend | None = None
-        self.is_ready = False
+        self._lock = threading.Lock()
+        self.is_warm = False
 
-    def configure(self, path: str, **options: Any) -> None:
-        with self._lock:
-            self._path, self._options = path, options
-            self._backend = None
-            self.is_ready = False
-
-    def backend(self) -> Backend:
+    def get(self) -> Backend:
         if self._backend is None:
             with self._lock:
                 if self._backend is None:
                     self._backend = self._build()
         return self._backend
 
-    def _build(self) -> Backend:
-        if self._path is None:
-            raise RuntimeError("inference.client.configure() was not called")
-        module, _, name = self._path.rpartition(".")
-        backend: Backend = getattr(import_module(module), name)(**self._options)
-        return backend
 
-    def warm_up(self) -> None:
-        self.backend().warm_up()
-        self.is_ready = True
+def _unconfigured() -> Backend:
+    raise RuntimeError("inference.client.configure() was not called")
 
 
-_client = _Client()
+_backend = _LazyBackend(_unconfigured)
 
 
-def configure(path: str, **options: Any) -> None:
-    """Name the backend's class and its keyword arguments; it is built on first use."""
-    _client.configure(path, **options)
+def configure(build: Callable[[], Backend]) -> None:
+    """Say how the backend is built."""
+    global _backend  # noqa: PLW0603
+    _backend = _LazyBackend(build)
 
 
 def analyze(photo: bytes, *, keep_photo: bool = False) -> FaceAnalysis:
     """Analyse one photo; see Backend.analyze."""
-    return _client.backend().analyze(photo, keep_photo=keep_photo)
+    return _backend.get().analyze(photo, keep_photo=keep_photo)
 
 
 def warm_up() -> None:
     """Build the backend and run it once; is_ready() is true from then on."""
-    _client.warm_up()
+    backend = _backend
+    backend.get().warm_up()
+    backend.is_warm = True
 
 
 def is_ready() -> bool:
-    return _client.is_ready
+    return _backend.is_warm
 
 
 def versions() -> ModelVersions:
     """The released models in use."""
-    return _client.backend().versions()
+    return _backend.get().versions()

@@ -48,7 +48,7 @@ class DecodedPhoto:
     @property
     def scale(self) -> float:
         """Full-size pixels per decoded pixel, at least 1."""
-        return self.width / self.pixels.shape[1]
+        return self.width / int(self.pixels.shape[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def decode(photo: bytes, limits: PhotoLimits | None = None) -> DecodedPhoto:
     if bgr is None:
         raise InvalidImage("the photo cannot be decoded")
     rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-    return DecodedPhoto(pixels=rgb, width=header.width, height=header.height)
+    return DecodedPhoto(pixels=rgb.astype(np.uint8, copy=False), width=header.width, height=header.height)
 
 
 def encode_jpeg(photo: DecodedPhoto) -> bytes:

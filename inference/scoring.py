@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import erf, sqrt
 
 from inference.contracts import FacePart, FaceType, PartAnalysis, ScoreCalibration
@@ -36,7 +37,7 @@ class ScoringPolicy:
             raise ValueError(f"weights must be given for each part and sum to 100, got {dict(self.weights)}")
         if any(weight < 0 for weight in self.weights.values()):
             raise ValueError(f"weights must not be negative, got {dict(self.weights)}")
-        if list(self.factors) != sorted(self.factors, reverse=True) or not 0 <= self.factors[-1] <= self.factors[0] <= 1:
+        if list(self.factors) != sorted(self.factors, reverse=True) or self.factors[-1] < 0 or self.factors[0] > 1:
             raise ValueError(f"factors must descend within 0 to 1, got {self.factors}")
         if sorted(set(self.thresholds), reverse=True) != list(self.thresholds) or not (
             0 < self.thresholds[-1] <= self.thresholds[0] < 100
@@ -100,7 +101,7 @@ def type_probabilities(score: float, spread: float, policy: ScoringPolicy) -> tu
         return (1 - erf((threshold - score) / (spread * sqrt(2)))) / 2
 
     exceeding = [0.0, *(above(threshold) for threshold in policy.thresholds), 1.0]
-    return tuple(upper - lower for lower, upper in zip(exceeding, exceeding[1:], strict=False))
+    return tuple(upper - lower for lower, upper in pairwise(exceeding))
 
 
 def judge(parts: Sequence[PartAnalysis], calibration: ScoreCalibration, policy: ScoringPolicy) -> Verdict:

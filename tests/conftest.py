@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.core.cache import cache
 from pytest_django import Settings
+
+from inference import client
+from inference.apps import build_backend
+from tests.fakes import FakeBackend
 
 
 @pytest.fixture(autouse=True)
@@ -18,3 +24,17 @@ def _folders_of_its_own(settings: Settings, tmp_path: Path) -> None:
         storages[alias]["OPTIONS"] = options
     storages["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = storages
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> None:
+    cache.clear()
+
+
+@pytest.fixture
+def engine() -> Iterator[FakeBackend]:
+    """The inference backend of this test: it sees what the test tells it to see."""
+    backend = FakeBackend()
+    client.configure(lambda: backend)
+    yield backend
+    client.configure(build_backend)

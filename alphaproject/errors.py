@@ -1,0 +1,98 @@
+"""From an error to its answer: problem details (RFC 9457) with a stable code.
+
+The API's views raise; this is the one place that turns what they raised into a response.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, get_args
+
+import structlog
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import get_language
+from django.views import defaults
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+from classification.problems import SENTENCES, DomainError, Problem, problem_of
+
+CONTENT_TYPE = "application/problem+json"
+API_PREFIX = "/api/"
+
+logger = structlog.get_logger(__name__)
+
+
+def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's exception handler; None lets an unexpected error become a 500."""
+    if isinstance(error, get_args(DomainError)):
+        problem = problem_of(error)
+        headers = {"Retry-After": str(problem.retry_after)} if problem.retry_after else {}
+        return _respond(_body(problem), headers)
+    response = exception_handler(error, context)
+    if response is None:
+        return None
+    code = _framework_code(error)
+    body = _body(Problem(response.status_code, code, str(SENTENCES[code])))
+    if isinstance(error, exceptions.ValidationError):
+        body["errors"] = response.data
+    return _respond(body, dict(response.headers))
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The 404 for addresses that no view knows."""
+    if request.path.startswith(API_PREFIX):
+        return _plain_problem("not_found", HTTPStatus.NOT_FOUND)
+    return defaults.page_not_found(request, exception)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The 400 for requests that Django itself finds suspicious."""
+    if request.path.startswith(API_PREFIX):
+        return _plain_problem("invalid", HTTPStatus.BAD_REQUEST)
+    return defaults.bad_request(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """The 500; what went wrong is in the log only."""
+    if request.path.startswith(API_PREFIX):
+        return _plain_problem("error", HTTPStatus.INTERNAL_SERVER_ERROR)
+    return defaults.server_error(request)
+
+
+def _framework_code(error: Exception) -> str:
+    if isinstance(error, exceptions.ValidationError | exceptions.ParseError):
+        return "invalid"
+    if isinstance(error, Http404):
+        return "not_found"
+    if isinstance(error, exceptions.AuthenticationFailed):
+        return "not_authenticated"
+    code = getattr(error, "default_code", "permission_denied")
+    return code if code in SENTENCES else "error"
+
+
+def _body(problem: Problem) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": int(problem.status),
+        "code": problem.code,
+        "detail": problem.detail,
+    }
+    if problem.advice:
+        body["advice"] = problem.advice
+    return body
+
+
+def _respond(body: dict[str, Any], headers: dict[str, str]) -> Response:
+    headers.setdefault("Content-Language", get_language() or "en")
+    response = Response(body, status=body["status"], content_type=CONTENT_TYPE)
+    for name, value in headers.items():
+        if name.lower() != "content-type":
+            response[name] = value
+    return response
+
+
+def _plain_problem(code: str, status: HTTPStatus) -> JsonResponse:
+    return JsonResponse(_body(Problem(status, code, str(SENTENCES[code]))), status=status, content_type=CONTENT_TYPE)

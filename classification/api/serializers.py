@@ -1,0 +1,168 @@
+"""What the new API takes and gives."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from catalog.models import CelebrityImage, FaceType
+from classification.models import MBTI_CODES
+from inference.contracts import FacePart
+from inference.contracts import FaceType as TypeCode
+
+TYPE_CHOICES = [(code.value, code.value) for code in TypeCode]
+PART_CHOICES = [(part.value, part.value) for part in FacePart]
+OLDEST_BIRTH_DATE = date(1900, 1, 1)
+
+
+class MbtiField(serializers.ChoiceField):
+    """One of the sixteen codes, in any case."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=MBTI_CODES, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        return super().to_internal_value(data.upper() if isinstance(data, str) else data)
+
+
+class BirthDateField(serializers.DateField):
+    """A day of the past, since 1900."""
+
+    default_error_messages = {
+        "future": _("A birth date cannot lie in the future."),
+        "past": _("A birth date cannot lie before 1900."),
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(input_formats=["iso-8601"], **kwargs)
+
+    def to_internal_value(self, value: Any) -> date:
+        day = super().to_internal_value(value)
+        if day > timezone.localdate():
+            self.fail("future")
+        if day < OLDEST_BIRTH_DATE:
+            self.fail("past")
+        return day
+
+
+class PhotoUploadSerializer(serializers.Serializer[Any]):
+    """A photo with what goes with it."""
+
+    # An empty file is left to the decoder, whose answer says more.
+    photo = serializers.FileField(allow_empty_file=True, help_text="JPEG, PNG or WebP.")
+    birth_date = BirthDateField()
+    mbti = MbtiField(required=False, allow_blank=True, default="")
+    store_photo = serializers.BooleanField(
+        required=False, default=False, help_text="Consent: keep the photo, encrypted, until the result expires."
+    )
+
+    def validate_photo(self, upload: Any) -> bytes:
+        content: bytes = upload.read()
+        return content
+
+
+class FaceTypeSerializer(serializers.Serializer[FaceType]):
+    """One of the five types, in the caller's language."""
+
+    code = serializers.ChoiceField(choices=TYPE_CHOICES)
+    letter = serializers.CharField(help_text="Greek capital letter.")
+    rank = serializers.IntegerField(min_value=1, max_value=5)
+    name = serializers.SerializerMethodField()
+    description = serializers.SerializerMethodField()
+
+    def get_name(self, face_type: FaceType) -> str:
+        return face_type.name(_language())
+
+    def get_description(self, face_type: FaceType) -> str:
+        return face_type.description(_language())
+
+
+class CelebrityImageSerializer(serializers.Serializer[CelebrityImage]):
+    """A celebrity's picture with its credit."""
+
+    name = serializers.SerializerMethodField()
+    image_url = serializers.SerializerMethodField()
+    attribution = serializers.CharField()
+
+    def get_name(self, image: CelebrityImage) -> str:
+        return image.celebrity.name(_language())
+
+    @extend_schema_field(serializers.URLField())
+    def get_image_url(self, image: CelebrityImage) -> str:
+        return str(self.context["request"].build_absolute_uri(image.url))
+
+
+class PartSerializer(serializers.Serializer[Any]):
+    """One part of the face. box: x0, y0, x1, y1 in pixels of the upright photo."""
+
+    part = serializers.ChoiceField(choices=PART_CHOICES)
+    box = serializers.ListField(child=serializers.FloatField(), min_length=4, max_length=4)
+    type = serializers.ChoiceField(choices=TYPE_CHOICES)
+    probabilities = serializers.ListField(
+        child=serializers.FloatField(), min_length=5, max_length=5, help_text="Best type first; they sum to 1."
+    )
+
+
+class ModelsSerializer(serializers.Serializer[Any]):
+    """The versions of the models that made a result."""
+
+    gate = serializers.CharField(source="gate_version")
+    parts = serializers.CharField(source="parts_version")
+    types = serializers.CharField(source="types_version")
+
+
+class ClassificationSerializer(serializers.Serializer[Any]):
+    """A selectors.Answer as its owner sees it."""
+
+    id = serializers.UUIDField(source="classification.id")
+    type = FaceTypeSerializer(source="classification.type")
+    score = serializers.FloatField(source="classification.score", min_value=0, max_value=100)
+    confidence = serializers.FloatField(source="classification.confidence", min_value=0, max_value=1)
+    borderline_with = FaceTypeSerializer(source="classification.borderline_with", allow_null=True)
+    parts = PartSerializer(source="classification.parts", many=True)
+    celebrities = CelebrityImageSerializer(many=True)
+    model = ModelsSerializer(source="classification")
+    created_at = serializers.DateTimeField(source="classification.created_at")
+    expires_at = serializers.DateTimeField(source="classification.expires_at")
+
+
+class CreatedClassificationSerializer(ClassificationSerializer):
+    """A fresh result, with the token that reads and deletes it; it is shown only here."""
+
+    owner_token = serializers.CharField(source="classification.owner_token")
+
+
+class LimitsSerializer(serializers.Serializer[Any]):
+    """What a photo and a person must satisfy."""
+
+    formats = serializers.ListField(child=serializers.CharField())
+    max_photo_bytes = serializers.IntegerField()
+    max_photo_pixels = serializers.IntegerField()
+    min_face_pixels = serializers.IntegerField(help_text="Shorter side of the face, in pixels of the photo.")
+    min_age = serializers.IntegerField(help_text="Years.")
+    retention_days = serializers.IntegerField()
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """Problem details (RFC 9457) with a stable code."""
+
+    type = serializers.CharField(default="about:blank")
+    title = serializers.CharField(help_text="The HTTP status in words.")
+    status = serializers.IntegerField()
+    code = serializers.CharField(help_text="Stable; for programs.")
+    detail = serializers.CharField(help_text="A sentence for people, in the caller's language.")
+    advice = serializers.CharField(required=False, help_text="What to do about a refused photo.")
+    # Serializer has a property of this name, which nothing here reads.
+    errors = serializers.DictField(  # type: ignore[assignment]
+        child=serializers.ListField(child=serializers.CharField()), required=False, help_text="By field."
+    )
+
+
+def _language() -> str:
+    return get_language() or "en"

@@ -1,0 +1,170 @@
+"""Every write to classifications. API, mobile contract, pages and commands share them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import astuple
+from datetime import date, timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+import catalog.selectors
+from catalog.models import CelebrityImage, FaceType
+from classification import photos
+from classification.errors import CatalogueIncomplete, IdempotencyConflict, UnderAge
+from classification.models import Classification, Client, IdempotentRequest, PartRecord
+from classification.selectors import Answer
+from inference import client as inference_client
+from inference.contracts import FaceType as TypeCode
+from inference.contracts import PartAnalysis
+from inference.scoring import judge
+
+CELEBRITY_COUNT = 4
+
+
+def classification_create(
+    *,
+    photo: bytes,
+    birth_date: date,
+    mbti: str = "",
+    store_photo: bool = False,
+    client: Client,
+    language: str,
+    idempotency_key: str = "",
+    with_preview: bool = False,
+) -> Answer:
+    """Classify one photo and keep a record of the answer; the photo only where `store_photo`.
+
+    Inference and storage stay outside the transaction. Raises InferenceError for the photo,
+    UnderAge, IdempotencyConflict and StorageUnavailable; then nothing is left behind.
+    """
+    if _age_on(timezone.localdate(), birth_date) < settings.MIN_AGE:
+        raise UnderAge
+    request = _idempotent_request(idempotency_key, photo, birth_date, mbti, store_photo)
+    if request and (earlier := _earlier_answer(request)):
+        return earlier
+
+    analysis = inference_client.analyze(photo, keep_photo=store_photo or with_preview)
+    verdict = judge(analysis.parts, analysis.calibration, catalog.selectors.active_policy())
+    face_types = _all_face_types()
+    face_type = face_types[verdict.type]
+    celebrities = gallery_for(face_type, client)
+    now = timezone.now()
+    classification = Classification(
+        birth_date=birth_date,
+        mbti=mbti,
+        type=face_type,
+        borderline_with=face_types[verdict.borderline_with] if verdict.borderline_with else None,
+        score=verdict.score,
+        confidence=verdict.confidence,
+        parts=[_part_record(part) for part in analysis.parts],
+        photo_width=analysis.photo_width,
+        photo_height=analysis.photo_height,
+        celebrity_images=[image.pk for image in celebrities],
+        gate_version=analysis.models.gate,
+        parts_version=analysis.models.parts,
+        types_version=analysis.models.types,
+        client=client,
+        language=language,
+        created_at=now,
+        expires_at=now + timedelta(days=settings.RETENTION_DAYS),
+    )
+    if store_photo and analysis.photo is not None:
+        classification.photo_key = photos.photo_save(analysis.photo)
+    try:
+        with transaction.atomic():
+            classification.save(force_insert=True)
+            if request:
+                request.classification = classification
+                request.save(force_insert=True)
+    except BaseException as error:
+        if classification.photo_key:
+            photos.photo_delete(classification.photo_key)
+        # The same request, sent twice at once: the other one was faster, its answer counts.
+        if isinstance(error, IntegrityError) and request and (earlier := _earlier_answer(request)):
+            return earlier
+        raise
+    return Answer(classification, celebrities, preview=analysis.photo)
+
+
+def classification_delete(classification: Classification) -> None:
+    """Erase a record and its photo; the photo first, so that a failure leaves no photo unowned."""
+    if classification.photo_key:
+        photos.photo_delete(classification.photo_key)
+    classification.delete()
+
+
+def expired_purge(*, batch_size: int = 500) -> int:
+    """Erase every expired record and its photo; returns how many."""
+    erased = 0
+    while batch := list(Classification.objects.expired().order_by("expires_at")[:batch_size]):
+        for classification in batch:
+            if classification.photo_key:
+                photos.photo_delete(classification.photo_key)
+        Classification.objects.filter(pk__in=[classification.pk for classification in batch]).delete()
+        erased += len(batch)
+    return erased
+
+
+def gallery_for(face_type: FaceType, client: Client) -> list[CelebrityImage]:
+    """The celebrity images of one answer, at random.
+
+    The mobile app needs four: a type that has fewer fills up from its neighbours, and
+    CatalogueIncomplete is raised where that is not enough. Other clients get what there is.
+    """
+    is_mobile = client == Client.MOBILE
+    images = catalog.selectors.random_images(face_type, CELEBRITY_COUNT, fill_from_neighbours=is_mobile)
+    if is_mobile and len(images) < CELEBRITY_COUNT:
+        raise CatalogueIncomplete
+    return images
+
+
+def _age_on(day: date, birth_date: date) -> int:
+    """Full years; someone born on 29 February turns a year older on 1 March."""
+    return day.year - birth_date.year - ((day.month, day.day) < (birth_date.month, birth_date.day))
+
+
+def _all_face_types() -> dict[str, FaceType]:
+    face_types = {face_type.code: face_type for face_type in catalog.selectors.face_types()}
+    if len(face_types) < len(TypeCode):
+        raise CatalogueIncomplete
+    return face_types
+
+
+def _part_record(part: PartAnalysis) -> PartRecord:
+    return {
+        "part": part.part.value,
+        "box": [round(edge, 1) for edge in astuple(part.box)],
+        "type": part.type.value,
+        "probabilities": [round(probability, 4) for probability in part.probabilities],
+    }
+
+
+def _idempotent_request(
+    key: str,
+    photo: bytes,
+    birth_date: date,
+    mbti: str,
+    store_photo: bool,  # noqa: FBT001
+) -> IdempotentRequest | None:
+    if not key:
+        return None
+    fingerprint = hashlib.sha256(photo)
+    fingerprint.update(f"|{birth_date.isoformat()}|{mbti}|{store_photo}".encode())
+    return IdempotentRequest(key=hashlib.sha256(key.encode()).hexdigest(), fingerprint=fingerprint.hexdigest())
+
+
+def _earlier_answer(request: IdempotentRequest) -> Answer | None:
+    earlier = (
+        IdempotentRequest.objects.select_related("classification__type", "classification__borderline_with")
+        .filter(pk=request.key)
+        .first()
+    )
+    if earlier is None:
+        return None
+    if earlier.fingerprint != request.fingerprint:
+        raise IdempotencyConflict
+    classification = earlier.classification
+    return Answer(classification, catalog.selectors.images_by_ids(classification.celebrity_images))
