@@ -1,0 +1,130 @@
+"""The one way from decoded pixels to the tensors the nets see; training and serving share it.
+
+Two views of a photo exist: the whole of it, letterboxed to a square, for the detector; and the face,
+turned upright and cut out around its five points, for everything after. Only these small views are
+resized; the full-size photo never is.
+
+Coordinates are pixels with the origin in the corner of the first pixel, so that scaling an image by
+s scales them by s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float64]
+
+DETECTOR_SIZE = 256
+CROP_SIZE = 128
+# Mid-grey becomes zero in the tensors, as a convolution's own padding is.
+PADDING_VALUE = 128
+# The mean shape of the five points over the training portraits, as shares of the crop's side. An eye
+# distance of 0.28 leaves room for the forehead above and the chin below.
+CROP_TEMPLATE: Floats = np.array([[0.36, 0.40], [0.64, 0.40], [0.50, 0.563], [0.379, 0.681], [0.621, 0.681]])
+
+
+@dataclass(frozen=True, slots=True)
+class Letterbox:
+    """Where a photo lies in its square: x_square = x_photo * scale + left, likewise y with top."""
+
+    scale: float
+    left: int
+    top: int
+
+
+def letterbox(pixels: Pixels, size: int = DETECTOR_SIZE) -> tuple[Pixels, Letterbox]:
+    """Fit a photo into a padded square.
+
+    Shapes: pixels (H, W, 3) -> (size, size, 3).
+    """
+    height, width = pixels.shape[:2]
+    scale = size / max(height, width)
+    new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    resized = cv2.resize(pixels, (new_width, new_height), interpolation=interpolation)
+    left, top = (size - new_width) // 2, (size - new_height) // 2
+    square = np.full((size, size, 3), PADDING_VALUE, np.uint8)
+    square[top : top + new_height, left : left + new_width] = resized
+    return square, Letterbox(scale, left, top)
+
+
+def similarity(source: Floats, target: Floats) -> Floats:
+    """Least-squares rotation, uniform scale and shift that takes one set of points to another.
+
+    Shapes: source, target (N, 2) -> (2, 3).
+    Source: Umeyama 1991, doi:10.1109/34.88573; in the plane it is one complex division.
+    """
+    z = source[:, 0] + 1j * source[:, 1]
+    w = target[:, 0] + 1j * target[:, 1]
+    centred = z - z.mean()
+    a = np.vdot(centred, w - w.mean()) / max(np.vdot(centred, centred).real, 1e-9)
+    b = w.mean() - a * z.mean()
+    return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
+
+
+def crop_matrix(points: Floats) -> Floats:
+    """The similarity that takes a face's five points to the crop's template, in crop pixels."""
+    return similarity(points, CROP_TEMPLATE * CROP_SIZE)
+
+
+def apply(matrix: Floats, points: Floats) -> Floats:
+    """Map points (..., 2) by an affine matrix (2, 3)."""
+    return points @ matrix[:, :2].T + matrix[:, 2]
+
+
+def invert(matrix: Floats) -> Floats:
+    return np.asarray(cv2.invertAffineTransform(matrix), np.float64)
+
+
+def warp(pixels: Pixels, matrix: Floats, size: int = CROP_SIZE) -> Pixels:
+    """Cut a square out of a photo by an affine matrix; beyond the photo it is mid-grey.
+
+    Bilinear sampling skips pixels when it shrinks by more than two, so the region is first averaged
+    down to at most twice the size needed.
+    Shapes: pixels (H, W, 3), matrix (2, 3) photo to crop -> (size, size, 3).
+    """
+    # Pixel centres lie at half-integers here and at integers in OpenCV.
+    centred = matrix.copy()
+    centred[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
+    shrink = int(1 / max(float(np.hypot(matrix[0, 0], matrix[1, 0])), 1e-6))
+    if shrink >= 2:
+        corners = apply(invert(matrix), np.array([[0, 0], [size, 0], [0, size], [size, size]], np.float64))
+        height, width = pixels.shape[:2]
+        x0, y0 = np.clip(np.floor(corners.min(axis=0)).astype(int) - shrink, 0, [width - 1, height - 1])
+        x1, y1 = np.clip(np.ceil(corners.max(axis=0)).astype(int) + shrink, 1, [width, height])
+        reduced_width, reduced_height = max(1, (x1 - x0) // shrink), max(1, (y1 - y0) // shrink)
+        region = pixels[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)]
+        pixels = cv2.resize(region, (reduced_width, reduced_height), interpolation=cv2.INTER_AREA)
+        step = np.array([region.shape[1] / reduced_width, region.shape[0] / reduced_height])
+        origin = np.array([x0, y0])
+        centred = np.column_stack([matrix[:, :2] * step, apply(matrix, origin)])
+        centred[:, 2] += centred[:, :2].sum(axis=1) / 2 - 0.5
+    return np.asarray(
+        cv2.warpAffine(
+            pixels,
+            centred,
+            (size, size),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=(PADDING_VALUE,) * 3,
+        ),
+        np.uint8,
+    )
+
+
+def to_tensor(images: Sequence[Pixels], device: torch.device | str = "cpu") -> Tensor:
+    """Stack images for a net.
+
+    Shapes: N x (H, W, 3) uint8 -> (N, 3, H, W) float in channels-last memory order.
+    Range:  -1 to 1, mid-grey 0.
+    """
+    batch = torch.from_numpy(np.stack(images)).to(device, non_blocking=True)
+    return batch.permute(0, 3, 1, 2).float().sub_(PADDING_VALUE).div_(PADDING_VALUE)

@@ -1,0 +1,49 @@
+"""The models in the web server's own process: one engine, one photo at a time."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from inference.contracts import FaceAnalysis, InferenceError, ModelVersions, PhotoLimits
+from inference.decoding import DecodedPhoto, decode, encode_jpeg
+from inference.engine import Engine
+
+# Of the sizes photos arrive in after decoding; warming up on it allocates what they need.
+_WARM_UP_SHAPE = (640, 480, 3)
+
+
+class LocalBackend:
+    """Decodes in the calling thread, then takes turns on the engine.
+
+    Two photos at once would only share the same cores; waiting in turn answers the first one sooner.
+    """
+
+    def __init__(self, *, limits: PhotoLimits, threads: int, weights_dir: Path | None = None) -> None:
+        # The nets use `threads`; OpenCV's small resizes lose more to hand-over than they gain.
+        torch.set_num_threads(threads)
+        cv2.setNumThreads(1)
+        self._limits = limits
+        self._engine = Engine(limits, weights_dir)
+        self._turn = threading.Lock()
+
+    def analyze(self, photo: bytes, *, keep_photo: bool = False) -> FaceAnalysis:
+        decoded = decode(photo, self._limits)
+        with self._turn:
+            (answer,) = self._engine.analyze([decoded])
+        if isinstance(answer, InferenceError):
+            raise answer
+        return replace(answer, photo=encode_jpeg(decoded)) if keep_photo else answer
+
+    def warm_up(self) -> None:
+        height, width, _ = _WARM_UP_SHAPE
+        with self._turn:
+            self._engine.analyze([DecodedPhoto(np.zeros(_WARM_UP_SHAPE, np.uint8), width, height)])
+
+    def versions(self) -> ModelVersions:
+        return self._engine.versions

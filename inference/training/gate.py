@@ -1,0 +1,450 @@
+"""The gate's recipe: a detector on composed scenes, then a verifier on aligned crops.
+
+Labels come from the teacher detector on the portraits; everything hard (scale, roll, several faces,
+cut-off faces, covers, bad light) is made by augmentation, and the scenes give the negatives.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import Dataset
+
+from inference.nets.gate import STRIDE, DetectionMaps, GateNet, Verification
+from inference.preprocessing import (
+    CROP_SIZE,
+    DETECTOR_SIZE,
+    PADDING_VALUE,
+    Floats,
+    Pixels,
+    apply,
+    crop_matrix,
+    invert,
+    letterbox,
+    warp,
+)
+from inference.training import augmentation
+from inference.training.augmentation import Rng
+from inference.training.data import (
+    FaceLabel,
+    LabelledImage,
+    TeacherDetector,
+    face_files,
+    load_labelled,
+    scene_files,
+)
+from inference.training.loop import FitSettings, fit
+
+_CELLS = DETECTOR_SIZE // STRIDE
+# A teacher's face on a portrait counts from here; fainter ones are neither face nor background.
+_TEACHER_SCORE = 0.7
+# What the teacher half believes on a scene makes a negative worth learning.
+_HARD_SCORE = 0.2
+# Faces smaller than this in the detector's input are not asked of it.
+_SMALLEST_FACE = 12.0
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A face in a composed picture: centre (2,), size (2,) and points (5, 2), in the picture's pixels."""
+
+    centre: Floats
+    size: Floats
+    points: Floats
+
+
+def place(face: FaceLabel, matrix: Floats, degrees: float) -> Placed:
+    """Carry a label through a similarity. The box of a turned face is that of the turned ellipse in its box."""
+    centre = apply(matrix, (face.box[:2] + face.box[2:]) / 2)
+    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    width, height = (face.box[2:] - face.box[:2]) * scale
+    cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    size = np.array([np.hypot(width * cos, height * sin), np.hypot(width * sin, height * cos)])
+    return Placed(centre, size, apply(matrix, face.points))
+
+
+def mirror(image: LabelledImage) -> LabelledImage:
+    width = image.pixels.shape[1]
+    faces = tuple(
+        FaceLabel(
+            np.array([width - face.box[2], face.box[1], width - face.box[0], face.box[3]]),
+            augmentation.mirror_points(face.points, width),
+            face.score,
+        )
+        for face in image.faces
+    )
+    return LabelledImage(image.file, np.ascontiguousarray(image.pixels[:, ::-1]), faces)
+
+
+class PortraitSampler:
+    """Draw portraits so that a large set of similar people does not drown the small varied ones.
+
+    A set's share is the square root of its size.
+    """
+
+    def __init__(self, portraits: Sequence[LabelledImage]) -> None:
+        self._portraits = [portrait for portrait in portraits if portrait.faces]
+        sets = [str(portrait.file.path.parent) for portrait in self._portraits]
+        sizes = Counter(sets)
+        self._cumulative = np.cumsum([sizes[name] ** -0.5 for name in sets])
+
+    def draw(self, rng: Rng) -> LabelledImage:
+        position = np.searchsorted(self._cumulative, rng.uniform(0, self._cumulative[-1]), side="right")
+        return self._portraits[min(int(position), len(self._portraits) - 1)]
+
+
+class DetectorSamples(Dataset[dict[str, Tensor]]):
+    """Composed pictures with heat map, boxes and points; sample i depends on the seed and i alone."""
+
+    def __init__(
+        self, portraits: Sequence[LabelledImage], scenes: Sequence[LabelledImage], count: int, seed: int
+    ) -> None:
+        self._portraits = PortraitSampler(portraits)
+        self._scenes = [image.pixels for image in scenes]
+        self._count = count
+        self._seed = seed
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        rng = np.random.default_rng((self._seed, index))
+        kind = rng.random()
+        if kind < 0.2:
+            picture, faces = self._scene(rng), []
+        elif kind < 0.55:
+            picture, faces = self._alone(rng)
+        else:
+            picture, faces = self._composed(rng)
+        return _detector_targets(augmentation.photometric(picture, rng), faces)
+
+    def _portrait(self, rng: Rng) -> LabelledImage:
+        portrait = self._portraits.draw(rng)
+        return mirror(portrait) if rng.random() < 0.5 else portrait
+
+    def _scene(self, rng: Rng) -> Pixels:
+        scene = self._scenes[int(rng.integers(len(self._scenes)))]
+        if rng.random() < 0.5:
+            scene = np.ascontiguousarray(scene[:, ::-1])
+        if rng.random() < 0.4:
+            return letterbox(scene)[0]
+        height, width = scene.shape[:2]
+        scale = DETECTOR_SIZE / max(height, width) * float(np.exp(rng.uniform(-0.7, 1.3)))
+        anchor = rng.uniform(0.2, 0.8, 2) * [width, height]
+        matrix = augmentation.rotation_scale(
+            anchor, np.full(2, DETECTOR_SIZE / 2), float(rng.normal(0, 15)), scale
+        )
+        return warp(scene, matrix, DETECTOR_SIZE)
+
+    def _alone(self, rng: Rng) -> tuple[Pixels, list[Placed]]:
+        """One portrait by itself, as it is or zoomed until the face overfills the frame."""
+        portrait = self._portrait(rng)
+        if rng.random() < 0.15:
+            square, box = letterbox(portrait.pixels)
+            matrix = np.array([[box.scale, 0, box.left], [0, box.scale, box.top]], np.float64)
+            return square, [place(face, matrix, 0.0) for face in portrait.faces]
+        size = DETECTOR_SIZE * float(np.exp(rng.uniform(np.log(0.2), np.log(1.5))))
+        slack = max(0.15, 0.5 - size / DETECTOR_SIZE / 2)
+        target = DETECTOR_SIZE * (0.5 + rng.uniform(-slack, slack, 2))
+        degrees = _roll(rng)
+        matrix = _onto(portrait.faces[0], target, degrees, size)
+        pixels = self._with_covers(portrait, rng, 0.2)
+        picture = _warp_filled(pixels, matrix, rng)
+        if rng.random() < 0.35:
+            # A frame of another shape leaves bands of padding, and cuts what lies beyond.
+            band = int(rng.uniform(0.05, 0.22) * DETECTOR_SIZE)
+            if rng.random() < 0.7:
+                picture[:, :band] = picture[:, -band:] = PADDING_VALUE
+            else:
+                picture[:band] = picture[-band:] = PADDING_VALUE
+        return picture, [place(face, matrix, degrees) for face in portrait.faces]
+
+    def _composed(self, rng: Rng) -> tuple[Pixels, list[Placed]]:
+        """One to three portraits laid onto a background."""
+        picture = (
+            self._scene(rng)
+            if rng.random() < 0.7
+            else augmentation.random_patch(self._scenes, (DETECTOR_SIZE, DETECTOR_SIZE), rng)
+        )
+        placed: list[Placed] = []
+        for _ in range(int(rng.choice([1, 2, 3], p=[0.6, 0.25, 0.15]))):
+            portrait = self._portrait(rng)
+            size = DETECTOR_SIZE * float(np.exp(rng.uniform(np.log(0.06), np.log(0.6))))
+            target = rng.uniform(0.05, 0.95, 2) * DETECTOR_SIZE
+            if any(np.abs(target - other.centre).max() < 0.6 * (size + other.size.max()) for other in placed):
+                continue
+            degrees = _roll(rng)
+            matrix = _onto(portrait.faces[0], target, degrees, size)
+            pixels = self._with_covers(portrait, rng, 0.2)
+            overlay = warp(pixels, matrix, DETECTOR_SIZE)
+            mask = _portrait_mask(pixels.shape[:2], portrait.faces[0], rng)
+            weight = warp(np.repeat((mask * 255).astype(np.uint8)[..., None], 3, axis=2), matrix, DETECTOR_SIZE)
+            inside = warp(np.full_like(pixels, 255), matrix, DETECTOR_SIZE)[..., 0]
+            alpha = np.where(inside > 200, weight[..., 0] / 255.0, 0.0)
+            picture = augmentation.blend(picture, overlay, alpha)
+            placed.append(place(portrait.faces[0], matrix, degrees))
+        return picture, placed
+
+    def _with_covers(self, portrait: LabelledImage, rng: Rng, probability: float) -> Pixels:
+        if rng.random() > probability:
+            return portrait.pixels
+        cover = augmentation.cover_nose_and_mouth if rng.random() < 0.6 else augmentation.cover_elsewhere
+        return cover(portrait.pixels, portrait.faces[0].points, self._scenes, rng)
+
+
+def _roll(rng: Rng) -> float:
+    return float(rng.uniform(-42, 42)) if rng.random() < 0.5 else float(rng.normal(0, 6))
+
+
+def _onto(face: FaceLabel, target: Floats, degrees: float, size: float) -> Floats:
+    """The similarity that makes a face's longer side `size` and takes its centre to `target`."""
+    centre = (face.box[:2] + face.box[2:]) / 2
+    return augmentation.rotation_scale(centre, target, degrees, size / float((face.box[2:] - face.box[:2]).max()))
+
+
+def _warp_filled(pixels: Pixels, matrix: Floats, rng: Rng) -> Pixels:
+    """Warp to the detector's input; beyond the portrait lies padding, its stretched border, or a colour."""
+    picture = warp(pixels, matrix, DETECTOR_SIZE)
+    kind = rng.random()
+    if kind < 0.4:
+        return picture
+    inside = warp(np.full_like(pixels, 255), matrix, DETECTOR_SIZE)[..., 0] > 200
+    if kind < 0.7:
+        stretched = cv2.warpAffine(
+            pixels, matrix, (DETECTOR_SIZE, DETECTOR_SIZE), borderMode=cv2.BORDER_REPLICATE, flags=cv2.INTER_LINEAR
+        )
+        return np.where(inside[..., None], picture, stretched).astype(np.uint8)
+    patch = augmentation.random_patch([], (DETECTOR_SIZE, DETECTOR_SIZE), rng)
+    return np.where(inside[..., None], picture, patch).astype(np.uint8)
+
+
+def _portrait_mask(size: tuple[int, int], face: FaceLabel, rng: Rng) -> Floats:
+    """What of a portrait to lay down: all of it, or head and shoulders with a soft edge."""
+    if rng.random() < 0.3:
+        return np.ones(size, np.float32)
+    mask = np.zeros(size, np.float32)
+    centre = (face.box[:2] + face.box[2:]) / 2
+    width, height = face.box[2:] - face.box[:2]
+    head = (int(width * rng.uniform(0.7, 1.0)), int(height * rng.uniform(0.75, 1.0)))
+    middle = (int(centre[0]), int(centre[1] - 0.05 * height))
+    cv2.ellipse(mask, middle, head, 0, 0, 360, 1.0, -1)
+    if rng.random() < 0.7:
+        shoulders = (int(centre[0]), int(centre[1] + 1.6 * height))
+        cv2.ellipse(mask, shoulders, (int(width * 1.6), int(height)), 0, 0, 360, 1.0, -1)
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), max(0.8, float(width) * rng.uniform(0.01, 0.06))), np.float32)
+
+
+def _detector_targets(picture: Pixels, faces: Sequence[Placed]) -> dict[str, Tensor]:
+    """Heat, boxes, points, and where each counts.
+
+    Shapes: heat, known, weight (32, 32), boxes (4, 32, 32), points (10, 32, 32).
+    """
+    heat = np.zeros((_CELLS, _CELLS), np.float32)
+    known = np.ones((_CELLS, _CELLS), np.float32)
+    weight = np.zeros((_CELLS, _CELLS), np.float32)
+    boxes = np.zeros((4, _CELLS, _CELLS), np.float32)
+    points = np.zeros((10, _CELLS, _CELLS), np.float32)
+    ys, xs = np.mgrid[:_CELLS, :_CELLS]
+    for face in sorted(faces, key=lambda face: -face.size.max()):
+        cell = np.floor(face.centre / STRIDE).astype(int)
+        shift = np.stack([(xs + 0.5) * STRIDE - face.centre[0], (ys + 0.5) * STRIDE - face.centre[1]])
+        if (cell < 0).any() or (cell >= _CELLS).any() or face.size.max() < _SMALLEST_FACE:
+            # Most of it is outside, or it is too small to tell: neither face nor background.
+            known[(np.abs(shift) < np.maximum(face.size, STRIDE)[:, None, None] * 0.6).all(axis=0)] = 0
+            continue
+        sigma = np.maximum(face.size * 0.08, 0.6 * STRIDE)[:, None, None]
+        bump = np.exp(-0.5 * ((shift / sigma) ** 2).sum(axis=0)).astype(np.float32)
+        bump[cell[1], cell[0]] = 1
+        heat = np.maximum(heat, bump)
+        near = bump > 0.4
+        weight[near] = bump[near]
+        boxes[:, near] = np.concatenate([face.centre, face.size])[:, None]
+        points[:, near] = face.points.reshape(10, 1)
+    return {
+        "image": torch.from_numpy(picture),
+        "heat": torch.from_numpy(heat),
+        "known": torch.from_numpy(np.maximum(known, heat >= 1)),
+        "weight": torch.from_numpy(weight),
+        "boxes": torch.from_numpy(boxes),
+        "points": torch.from_numpy(points),
+    }
+
+
+def normalize(images: Tensor) -> Tensor:
+    """What preprocessing.to_tensor does, for a batch (B, H, W, 3) that is a tensor already."""
+    return images.permute(0, 3, 1, 2).float().sub(PADDING_VALUE).div(PADDING_VALUE)
+
+
+def detector_loss(net: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+    """Penalty-reduced focal loss on the heat map (Law & Deng 2018, CornerNet), L1 on boxes and points in face sizes."""
+    maps: DetectionMaps = net(normalize(batch["image"]))
+    probability = torch.sigmoid(maps.heat).clamp(1e-4, 1 - 1e-4)
+    centre = batch["heat"] >= 1
+    positive = centre * (1 - probability) ** 2 * probability.log()
+    negative = ~centre * batch["known"] * (1 - batch["heat"]) ** 4 * probability**2 * (1 - probability).log()
+    faces = centre.sum().clamp(min=1)
+    heat = -(positive + negative).sum() / faces
+    weight = batch["weight"].unsqueeze(1)
+    size = batch["boxes"][:, 2:].amax(dim=1, keepdim=True).clamp(min=STRIDE)
+    total = weight.sum().clamp(min=1)
+    boxes = (weight * F.smooth_l1_loss(maps.boxes / size, batch["boxes"] / size, reduction="none", beta=0.05)).sum()
+    points = (weight * F.smooth_l1_loss(maps.points / size, batch["points"] / size, reduction="none", beta=0.05)).sum()
+    return heat + (5 * boxes + 3 * points) / total
+
+
+@dataclass(frozen=True, slots=True)
+class FalseAlarm:
+    """Something on a scene that a detector took for a face."""
+
+    pixels: Pixels
+    points: Floats
+
+
+class VerifierSamples(Dataset[dict[str, Tensor]]):
+    """Aligned crops: faces, covered faces, and what only looks like a face to a detector."""
+
+    def __init__(
+        self,
+        portraits: Sequence[LabelledImage],
+        scenes: Sequence[LabelledImage],
+        false_alarms: Sequence[FalseAlarm],
+        count: int,
+        seed: int,
+    ) -> None:
+        self._portraits = PortraitSampler(portraits)
+        self._scenes = [image.pixels for image in scenes]
+        self._false_alarms = false_alarms
+        self._count = count
+        self._seed = seed
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        rng = np.random.default_rng((self._seed, index))
+        kind = rng.random()
+        covered = False
+        true_points = np.full((5, 2), np.nan)
+        if kind < 0.62:
+            portrait = self._portraits.draw(rng)
+            pixels, true_points = portrait.pixels, portrait.faces[0].points
+            covered = kind < 0.22
+            if covered:
+                pixels = augmentation.cover_nose_and_mouth(pixels, true_points, self._scenes, rng)
+            elif rng.random() < 0.25:
+                pixels = augmentation.cover_elsewhere(pixels, true_points, self._scenes, rng)
+            matrix = crop_matrix(jitter_points(true_points, rng, 1.0))
+        elif kind < 0.92 and self._false_alarms:
+            alarm = self._false_alarms[int(rng.integers(len(self._false_alarms)))]
+            pixels = alarm.pixels
+            matrix = crop_matrix(jitter_points(alarm.points, rng, 2.0))
+        elif kind < 0.97:
+            pixels = self._scenes[int(rng.integers(len(self._scenes)))]
+            matrix = _random_crop(pixels, rng)
+        else:
+            # A piece of a portrait that is far from being an aligned face.
+            portrait = self._portraits.draw(rng)
+            pixels = portrait.pixels
+            matrix = _off_face(portrait.faces[0], rng)
+        crop = warp(pixels, matrix)
+        points = apply(matrix, true_points)
+        if rng.random() < 0.5:
+            crop = np.ascontiguousarray(crop[:, ::-1])
+            points = augmentation.mirror_points(points, CROP_SIZE)
+        return {
+            "image": torch.from_numpy(augmentation.photometric(crop, rng)),
+            "face": torch.tensor(float(kind < 0.62)),
+            "covered": torch.tensor(float(covered)),
+            "points": torch.from_numpy(points / CROP_SIZE).float(),
+        }
+
+
+def jitter_points(points: Floats, rng: Rng, strength: float) -> Floats:
+    """Move five points together and each alone, as a detector's errors do."""
+    distance = float(np.linalg.norm(points[1] - points[0])) + 1e-6
+    centre = points.mean(axis=0)
+    matrix = augmentation.rotation_scale(
+        centre,
+        centre + rng.normal(0, 0.09 * strength, 2) * distance,
+        float(rng.normal(0, 5 * strength)),
+        float(np.exp(rng.normal(0, 0.09 * strength))),
+    )
+    return apply(matrix, points) + rng.normal(0, 0.02 * strength, (5, 2)) * distance
+
+
+def _random_crop(pixels: Pixels, rng: Rng) -> Floats:
+    height, width = pixels.shape[:2]
+    side = min(height, width) * rng.uniform(0.2, 1.2)
+    centre = rng.uniform(0.2, 0.8, 2) * [width, height]
+    return augmentation.rotation_scale(
+        centre, np.full(2, CROP_SIZE / 2), float(rng.normal(0, 20)), CROP_SIZE / side
+    )
+
+
+def _off_face(face: FaceLabel, rng: Rng) -> Floats:
+    """Crop beside a face, of twice or half its size, or turned by more than a roll."""
+    points = face.points
+    distance = float(np.linalg.norm(points[1] - points[0])) + 1e-6
+    centre = points.mean(axis=0)
+    kind = rng.integers(3)
+    shift, degrees, scale = np.zeros(2), 0.0, 1.0
+    if kind == 0:
+        angle = rng.uniform(0, 2 * np.pi)
+        shift = rng.uniform(1.6, 3.0) * distance * np.array([np.cos(angle), np.sin(angle)])
+    elif kind == 1:
+        scale = float(rng.choice([rng.uniform(0.3, 0.45), rng.uniform(2.2, 4.0)]))
+    else:
+        degrees = float(rng.uniform(75, 285))
+    return crop_matrix(apply(augmentation.rotation_scale(centre, centre + shift, degrees, scale), points))
+
+
+def verifier_loss(net: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+    """Cross-entropy on face and, for faces, on covered; smooth L1 on a face's points."""
+    out: Verification = net(normalize(batch["image"]))
+    face, covered = batch["face"], batch["covered"]
+    is_face = F.binary_cross_entropy_with_logits(out.face, face * 0.98 + 0.01)
+    is_covered = F.binary_cross_entropy_with_logits(out.covered, covered * 0.98 + 0.01, weight=face)
+    points = torch.where(face.bool()[:, None, None], batch["points"], out.points.detach())
+    return is_face + is_covered + 60 * F.smooth_l1_loss(out.points, points, beta=0.02)
+
+
+def find_false_alarms(scenes: Sequence[LabelledImage], data: Path) -> list[FalseAlarm]:
+    """What the teacher half believes on scenes, and on their mirror images."""
+    teacher = TeacherDetector(data, _HARD_SCORE)
+    alarms = [FalseAlarm(scene.pixels, face.points) for scene in scenes for face in scene.faces]
+    for scene in scenes:
+        zoomed = scene.pixels[scene.pixels.shape[0] // 4 :, :]
+        alarms += [FalseAlarm(zoomed, face.points) for face in teacher(np.ascontiguousarray(zoomed))]
+    return alarms
+
+
+def train_gate(data: Path, out: Path, seed: int, epochs: int, device: str) -> GateNet:
+    """Train both of the gate's nets; an epoch is 4,096 samples of each."""
+    torch.manual_seed(seed)
+    portraits = load_labelled(
+        [file for file in face_files(data) if not file.is_held_out], data, _TEACHER_SCORE, "label portraits"
+    )
+    scenes = load_labelled(
+        [file for file in scene_files(data) if not file.is_held_out], data, _HARD_SCORE, "label scenes"
+    )
+    net = GateNet()
+    samples = epochs * 4096
+    detector = DetectorSamples(portraits, scenes, samples, seed)
+    fitted = fit(
+        net.detector, detector, detector_loss, FitSettings(samples // 32, 32, 2e-3, out / "detector.pt", device=device), "detector"
+    )
+    net.detector.load_state_dict(fitted.state_dict())
+    verifier = VerifierSamples(portraits, scenes, find_false_alarms(scenes, data), samples, seed + 1)
+    fitted = fit(
+        net.verifier, verifier, verifier_loss, FitSettings(samples // 64, 64, 2e-3, out / "verifier.pt", device=device), "verifier"
+    )
+    net.verifier.load_state_dict(fitted.state_dict())
+    return net.eval()

@@ -1,0 +1,149 @@
+"""Write a trained net as the two files the registry reads, and a card for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from inference.contracts import ScoreCalibration
+from inference.registry import Manifest, TrainingData, pack_weights, preprocessing_of
+from inference.training.data import ImageFile, data_hash
+
+SET_LICENCES = {
+    "faces/london": "CC BY 4.0, DeBruine & Jones 2017, doi:10.6084/m9.figshare.5047666",
+    "faces/london_smiling": "CC BY 4.0, DeBruine & Jones 2017, doi:10.6084/m9.figshare.5047666",
+    "faces/canada": "CC BY 4.0, DeBruine & Jones 2017, doi:10.6084/m9.figshare.4220517",
+    "faces/threedsk_women": "CC BY, DeBruine & Jones 2020, doi:10.17605/OSF.IO/A3947",
+    "faces/omi": "CC BY-NC-SA 4.0, Peterson et al. 2022, doi:10.1073/pnas.2115228119",
+    "faces/congress": "public domain, official portraits of members of the US Congress",
+    "faces/voteview": "mostly public domain, portraits of members of the US Congress",
+    "scenes/imagenet_sample": "licence unclear, negatives for training only",
+    "scenes/pets": "origin unclear, negatives for training only",
+    "scenes/azure": "MIT",
+}
+YUNET = "YuNet face detector (MIT, opencv_zoo), trained on WIDER FACE; gave boxes and points of the portraits"
+DLIB = (
+    "dlib_face_recognition_resnet_model_v1 (CC0), trained on about 3 million faces of VGG-Face, FaceScrub and web "
+    "images; gave identity embeddings of the portraits"
+)
+_LICENCE = "CC BY-NC-SA 4.0; a sample trained on data that may not be used commercially. Replace it with your own survey."
+_INTENDED_USE = "Entertainment: how a face in a clear photo is perceived. Never a judgement of what a person is."
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a card says of a model beyond its numbers."""
+
+    name: str
+    summary: str
+    limits: str
+    teachers: Mapping[str, str]
+
+
+RECIPES = {
+    "gate": Recipe(
+        "gate",
+        "Finds the faces in a photo and says whether the one it is of can be classified, and if not, why not.",
+        "Learned from portraits, mostly of members of the US Congress and of generated people; covers, turned heads and "
+        "bad light were mostly made by augmentation. Paintings and dolls can pass.",
+        {"YuNet": YUNET},
+    ),
+    "parts": Recipe(
+        "parts",
+        "Places five lines on an aligned face, from which the boxes of its three parts follow.",
+        "Only studio portraits of young adults have hand-placed landmarks; elsewhere it learned from its own first answers.",
+        {"YuNet": YUNET},
+    ),
+    "types": Recipe(
+        "types",
+        "Rates the three parts of an aligned face on five ordered types, as raters of a survey perceived such faces.",
+        "Its raters were US residents on the web, its faces generated ones of adult men; their taste is its taste. "
+        "All three parts learned from one rating of the whole face. On faces unlike those it says little.",
+        {"YuNet": YUNET, "dlib": DLIB},
+    ),
+}
+
+
+def release_model(
+    name: str,
+    net: nn.Module,
+    folder: Path,
+    version: str,
+    files: Sequence[ImageFile],
+    thresholds: Mapping[str, float],
+    calibration: ScoreCalibration | None = None,
+) -> Manifest:
+    """Write `<name>.safetensors`, `<name>.json` and `<name>.md` into a folder."""
+    recipe = RECIPES[name]
+    content, digest = pack_weights(net)
+    sets = sorted({Path(file.name).parent.as_posix() for file in files})
+    manifest = Manifest(
+        name=name,
+        version=version,
+        sha256=digest,
+        licence=_LICENCE,
+        intended_use=_INTENDED_USE,
+        limits=recipe.limits,
+        training=TrainingData(
+            sets={name: SET_LICENCES.get(name, "not stated") for name in sets},
+            files=len(files),
+            sha256=data_hash(files),
+            teachers=dict(recipe.teachers),
+        ),
+        preprocessing=preprocessing_of(name),
+        thresholds=dict(thresholds),
+        calibration=calibration,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.safetensors").write_bytes(content)
+    write_cards(manifest, folder)
+    return manifest
+
+
+def write_cards(manifest: Manifest, folder: Path) -> None:
+    """Write both cards of a model, the machine's and the people's."""
+    manifest.write(folder / f"{manifest.name}.json")
+    (folder / f"{manifest.name}.md").write_text(_markdown(manifest))
+
+
+def _markdown(manifest: Manifest) -> str:
+    training = manifest.training
+    lines = [
+        f"# {manifest.name} {manifest.version}",
+        "",
+        RECIPES[manifest.name].summary,
+        "",
+        f"- Intended use: {manifest.intended_use}",
+        f"- Limits: {manifest.limits}",
+        f"- Licence: {manifest.licence}",
+        f"- Weights: `{manifest.name}.safetensors`, half precision, sha256 `{manifest.sha256}`",
+        "",
+        "## Training data",
+        "",
+        f"{training.files} files, sha256 `{training.sha256}`; none of them is in the held-out fifth.",
+        "",
+        "| set | licence, source |",
+        "| --- | --- |",
+        *(f"| {name} | {licence} |" for name, licence in training.sets.items()),
+        "",
+        "Teachers, used in training only:",
+        "",
+        *(f"- {name}: {what}." for name, what in training.teachers.items()),
+        "",
+        "## Numbers",
+        "",
+    ]
+    if manifest.metrics:
+        lines += [
+            f"On files held out from training, by `{manifest.measured_with}`:",
+            "",
+            "| metric | value |",
+            "| --- | --- |",
+            *(f"| {name} | {value:.4g} |" for name, value in manifest.metrics.items()),
+        ]
+    else:
+        lines.append("Not measured yet.")
+    return "\n".join(lines) + "\n"
