@@ -1,0 +1,57 @@
+"""What a person fills in on the start page."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from classification.models import MBTI_CODES
+
+EARLIEST_BIRTH_DATE = date(1900, 1, 1)
+# Phones convert their own formats, such as HEIC, when a page names the formats it takes.
+PHOTO_MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp")
+
+
+def validate_birth_date(value: date) -> None:
+    if value > timezone.localdate():
+        raise ValidationError(_("This date is in the future."), code="future")
+    if value < EARLIEST_BIRTH_DATE:
+        raise ValidationError(_("Please check the year."), code="too_early")
+
+
+class PhotoForm(forms.Form):
+    photo = forms.FileField(
+        label=_("Photo"),
+        widget=forms.FileInput(attrs={"accept": ",".join(PHOTO_MEDIA_TYPES)}),
+        error_messages={"required": _("Please choose a photo."), "empty": _("This file is empty.")},
+    )
+    birth_date = forms.DateField(
+        label=_("Birth date"),
+        input_formats=["%Y-%m-%d"],
+        validators=[validate_birth_date],
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date", "autocomplete": "bday"}),
+        error_messages={
+            "required": _("Please enter the birth date."),
+            "invalid": _("Please enter a date as year-month-day, such as 1995-03-21."),
+        },
+    )
+    mbti = forms.ChoiceField(
+        label=_("MBTI"),
+        choices=[("", _("Skip")), *((code, code) for code in MBTI_CODES)],
+        widget=forms.RadioSelect,
+        required=False,
+        initial="",
+    )
+    store_photo = forms.BooleanField(label=_("Keep my photo with the result"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["birth_date"].widget.attrs |= {
+            "min": EARLIEST_BIRTH_DATE.isoformat(),
+            "max": timezone.localdate().isoformat(),
+        }

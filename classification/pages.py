@@ -1,0 +1,108 @@
+"""The web pages: the start page with its answer, and erasing a result."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.decorators import method_decorator
+from django.utils.translation import get_language
+from django.views import View
+from django.views.decorators.cache import cache_control
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.generic import TemplateView
+
+from catalog.errors import CatalogError
+from classification import selectors, services
+from classification.api.uploads import refuse_oversized
+from classification.errors import ClassificationError
+from classification.forms import PhotoForm
+from classification.models import Client
+from classification.problems import Problem, problem_of
+from classification.result_page import ResultPage
+from inference.contracts import InferenceError, PhotoTooLarge, RefusalReason
+
+DRAWN_CODES = frozenset(reason.value for reason in RefusalReason)
+
+
+# The middleware's CSRF check would parse the body first; post() has its size checked before that.
+@method_decorator(csrf_exempt, name="dispatch")
+class StartView(View):
+    """The form and, once it is sent, the answer.
+
+    The answer stands at the form's own address: it shows the photo, which is in no storage that a
+    page of its own could read it from.
+    """
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return _start_page(request, PhotoForm())
+
+    @method_decorator(cache_control(no_store=True))
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            refuse_oversized(request)
+        except PhotoTooLarge as error:
+            return _start_page(request, PhotoForm(), problem=problem_of(error))
+        return self.classify(request)
+
+    @method_decorator(csrf_protect)
+    def classify(self, request: HttpRequest) -> HttpResponse:
+        form = PhotoForm(request.POST, request.FILES)
+        if not form.is_valid():
+            return _start_page(request, form, status=HTTPStatus.BAD_REQUEST)
+        try:
+            answer = services.classification_create(
+                photo=form.cleaned_data["photo"].read(),
+                birth_date=form.cleaned_data["birth_date"],
+                mbti=form.cleaned_data["mbti"],
+                store_photo=form.cleaned_data["store_photo"],
+                client=Client.WEB,
+                language=get_language() or settings.LANGUAGE_CODE,
+                with_preview=True,
+            )
+        except (InferenceError, ClassificationError, CatalogError) as error:
+            return _start_page(request, form, problem=problem_of(error))
+        return render(request, "classification/result.html", {"result": ResultPage.of(answer)})
+
+
+class ResultDeleteView(View):
+    def get(self, request: HttpRequest, classification_id: UUID) -> HttpResponse:  # noqa: ARG002
+        """Whoever reloads the address of an attempt that failed lands where they can go on."""
+        return redirect("start")
+
+    def post(self, request: HttpRequest, classification_id: UUID) -> HttpResponse:
+        owner_token = request.POST.get("owner_token", "")
+        try:
+            classification = selectors.classification_for_owner(
+                classification_id=classification_id, owner_token=owner_token
+            )
+            services.classification_delete(classification)
+        except ClassificationError as error:
+            problem = problem_of(error)
+            context = {"problem": problem, "classification_id": classification_id, "owner_token": owner_token}
+            return render(request, "classification/not_deleted.html", context, status=problem.status)
+        return redirect("result-deleted")
+
+
+class ResultDeletedView(TemplateView):
+    template_name = "classification/deleted.html"
+
+
+def _start_page(
+    request: HttpRequest, form: PhotoForm, *, problem: Problem | None = None, status: int = HTTPStatus.OK
+) -> HttpResponse:
+    context = {
+        "form": form,
+        "problem": problem,
+        "drawing": problem.code if problem and problem.code in DRAWN_CODES else "",
+        "retention_days": settings.RETENTION_DAYS,
+        "max_photo_bytes": settings.MAX_PHOTO_BYTES,
+        "max_photo_megabytes": settings.MAX_PHOTO_BYTES // (1024 * 1024),
+    }
+    response = render(request, "classification/start.html", context, status=problem.status if problem else status)
+    if problem and problem.retry_after is not None:
+        response["Retry-After"] = str(problem.retry_after)
+    return response
