@@ -1,12 +1,36 @@
-"""Structured logs: one JSON object a line, from our code, Django and gunicorn alike.
+"""Structured logs: one JSON object a line, from our code and from Django's.
 
-Nothing a client sent (photos, names, tokens, query strings) is ever logged.
+Nothing a client sent (photos, names, tokens, query strings) is ever logged, so an unexpected
+error is logged by its type and the places it passed, without its message or any value.
 """
 
 from __future__ import annotations
 
+import sys
+import traceback
+
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+
+def where_it_failed(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Replace exc_info by {"type", "cause", "at": ["module:function:line", …]}, innermost last."""
+    exc_info = event.pop("exc_info", None)
+    if not exc_info:
+        return event
+    error = exc_info[1] if isinstance(exc_info, tuple) else sys.exc_info()[1]
+    if error is not None:
+        cause = error.__cause__ or error.__context__
+        event["error"] = {
+            "type": type(error).__qualname__,
+            "cause": type(cause).__qualname__ if cause else None,
+            "at": [
+                f"{frame.f_globals.get('__name__')}:{frame.f_code.co_name}:{line}"
+                for frame, line in traceback.walk_tb(error.__traceback__)
+            ],
+        }
+    return event
+
 
 PRE_CHAIN: list[Processor] = [
     structlog.contextvars.merge_contextvars,
@@ -16,7 +40,7 @@ PRE_CHAIN: list[Processor] = [
 ]
 PROCESSORS: list[Processor] = [
     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-    structlog.processors.dict_tracebacks,
+    where_it_failed,
     structlog.processors.JSONRenderer(),
 ]
 

@@ -13,7 +13,8 @@ def catalog_picture(request: HttpRequest, key: str) -> FileResponse:  # noqa: AR
     """A file of the public "catalog" storage. Its name is its hash, so it never changes."""
     try:
         file = storages["catalog"].open(key)
-    except (OSError, SuspiciousFileOperation) as error:
+    # ValueError: a NUL byte in the key.
+    except (OSError, SuspiciousFileOperation, ValueError) as error:
         raise Http404 from error
     response = FileResponse(file)
     response["Cache-Control"] = "public, max-age=31536000, immutable"

@@ -193,9 +193,10 @@ MIN_AGE: int = env.int("MIN_AGE", 14, validate=environs.validate.Range(min=0, ma
 RETENTION_DAYS: int = env.int("RETENTION_DAYS", 30, validate=_positive)
 # Uploads stay in memory: no photo of a refused request ever touches a disk.
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
-FILE_UPLOAD_MAX_MEMORY_SIZE = MAX_PHOTO_BYTES
 # The mobile app sends the photo as base64 inside JSON: 4 bytes for 3, and some fields.
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_PHOTO_BYTES * 4 // 3 + 64 * 1024
+# Compared with the whole request, fields included; a larger one would lose its file.
+FILE_UPLOAD_MAX_MEMORY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE
 # The mobile app's test endpoint, which answers a result code without looking at the photo.
 MOBILE_SAMPLE_ENDPOINT: bool = env.bool("MOBILE_SAMPLE_ENDPOINT", False)
 

@@ -6,22 +6,24 @@ from datetime import date
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from classification.api.serializers import OLDEST_BIRTH_DATE
 from classification.models import MBTI_CODES
 
-EARLIEST_BIRTH_DATE = date(1900, 1, 1)
 # Phones convert their own formats, such as HEIC, when a page names the formats it takes.
 PHOTO_MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp")
 
 
 def validate_birth_date(value: date) -> None:
     if value > timezone.localdate():
-        raise ValidationError(_("This date is in the future."), code="future")
-    if value < EARLIEST_BIRTH_DATE:
-        raise ValidationError(_("Please check the year."), code="too_early")
+        raise ValidationError(_("A birth date cannot lie in the future."), code="future")
+    if value < OLDEST_BIRTH_DATE:
+        raise ValidationError(_("A birth date cannot lie before 1900."), code="past")
 
 
 class PhotoForm(forms.Form):
@@ -51,7 +53,19 @@ class PhotoForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["photo"].help_text = gettext("JPEG, PNG or WebP, up to %(size)d MB") % {
+            "size": settings.MAX_PHOTO_BYTES // (1024 * 1024)
+        }
+        self.fields["store_photo"].help_text = ngettext(
+            "If you agree, your photo is kept encrypted for %(days)d day and then erased. If not, it is gone once you "
+            "have the answer. The result, your birth date and MBTI are kept as long. You can erase it all at once on "
+            "the result page.",
+            "If you agree, your photo is kept encrypted for %(days)d days and then erased. If not, it is gone once you "
+            "have the answer. The result, your birth date and MBTI are kept as long. You can erase it all at once on "
+            "the result page.",
+            settings.RETENTION_DAYS,
+        ) % {"days": settings.RETENTION_DAYS}
         self.fields["birth_date"].widget.attrs |= {
-            "min": EARLIEST_BIRTH_DATE.isoformat(),
+            "min": OLDEST_BIRTH_DATE.isoformat(),
             "max": timezone.localdate().isoformat(),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from math import ceil
 from uuid import UUID
 
 from django.conf import settings
@@ -14,6 +15,7 @@ from django.views import View
 from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.generic import TemplateView
+from rest_framework.settings import api_settings
 
 from catalog.errors import CatalogError
 from classification import selectors, services
@@ -21,7 +23,7 @@ from classification.api.uploads import refuse_oversized
 from classification.errors import ClassificationError
 from classification.forms import PhotoForm
 from classification.models import Client
-from classification.problems import Problem, problem_of
+from classification.problems import SENTENCES, Problem, problem_of
 from classification.result_page import ResultPage
 from inference.contracts import InferenceError, PhotoTooLarge, RefusalReason
 
@@ -37,6 +39,10 @@ class StartView(View):
     page of its own could read it from.
     """
 
+    # A person gets one allowance, whether they use the page or the API.
+    throttle_scope = "classify"
+    throttle_classes = api_settings.DEFAULT_THROTTLE_CLASSES
+
     def get(self, request: HttpRequest) -> HttpResponse:
         return _start_page(request, PhotoForm())
 
@@ -46,6 +52,11 @@ class StartView(View):
             refuse_oversized(request)
         except PhotoTooLarge as error:
             return _start_page(request, PhotoForm(), problem=problem_of(error))
+        if seconds := self.seconds_to_wait(request):
+            throttled = Problem(
+                HTTPStatus.TOO_MANY_REQUESTS, "throttled", str(SENTENCES["throttled"]), retry_after=seconds
+            )
+            return _start_page(request, PhotoForm(), problem=throttled)
         return self.classify(request)
 
     @method_decorator(csrf_protect)
@@ -66,6 +77,11 @@ class StartView(View):
         except (InferenceError, ClassificationError, CatalogError) as error:
             return _start_page(request, form, problem=problem_of(error))
         return render(request, "classification/result.html", {"result": ResultPage.of(answer)})
+
+    def seconds_to_wait(self, request: HttpRequest) -> int:
+        """Until this client may classify again; 0 means now."""
+        throttles = [throttle_class() for throttle_class in self.throttle_classes]
+        return max((ceil(each.wait() or 1) for each in throttles if not each.allow_request(request, self)), default=0)
 
 
 class ResultDeleteView(View):
@@ -98,9 +114,7 @@ def _start_page(
         "form": form,
         "problem": problem,
         "drawing": problem.code if problem and problem.code in DRAWN_CODES else "",
-        "retention_days": settings.RETENTION_DAYS,
         "max_photo_bytes": settings.MAX_PHOTO_BYTES,
-        "max_photo_megabytes": settings.MAX_PHOTO_BYTES // (1024 * 1024),
     }
     response = render(request, "classification/start.html", context, status=problem.status if problem else status)
     if problem and problem.retry_after is not None:

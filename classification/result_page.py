@@ -24,9 +24,9 @@ PART_NAMES: dict[str, Promise] = {
 }
 # From these probabilities of the type upwards, surest first.
 CONFIDENCE_WORDS: tuple[tuple[float, Promise], ...] = (
-    (0.7, _("A clear impression: most people would say the same.")),
-    (0.5, _("A fairly clear impression: some people would say a neighbouring type.")),
-    (0.0, _("A close call: another photo may well come out differently.")),
+    (0.7, _("The model is quite sure about this impression.")),
+    (0.5, _("The model is fairly sure about this impression.")),
+    (0.0, _("It is a close call: another photo may well come out differently.")),
 )
 # The parts share edges; drawn this share of the face's width apart, each outline stays visible.
 BOX_GAP = 0.012
@@ -51,6 +51,7 @@ class TypeShare:
     letter: str
     name: str
     percent: int
+    is_highest: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +138,7 @@ def _data_uri(jpeg: bytes) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
 
 
-def _part_card(
-    record: PartRecord, types: Sequence[FaceType], language: str, drawing: BoxDrawing
-) -> PartCard:
+def _part_card(record: PartRecord, types: Sequence[FaceType], language: str, drawing: BoxDrawing) -> PartCard:
     by_code: Mapping[str, FaceType] = {face_type.code: face_type for face_type in types}
     face_type = by_code[record["type"]]
     return PartCard(
@@ -149,7 +148,7 @@ def _part_card(
         type_name=face_type.name(language),
         drawing=drawing,
         shares=[
-            TypeShare(each.letter, each.name(language), round(100 * probability))
+            TypeShare(each.letter, each.name(language), round(100 * probability), is_highest=each == face_type)
             for each, probability in zip(types, record["probabilities"], strict=True)
         ],
     )

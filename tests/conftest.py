@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 from django.core.cache import cache
+from PIL import Image
 from pytest_django import Settings
 
+from catalog.models import Celebrity, FaceType
+from catalog.services.images import image_add, image_publish
+from catalog.services.seed import catalog_seed
 from inference import client
 from inference.apps import build_backend
 from tests.fakes import FakeBackend
+from tests.images import encode
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +34,27 @@ def _folders_of_its_own(settings: Settings, tmp_path: Path) -> None:
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
     cache.clear()
+
+
+@pytest.fixture
+def catalogue(db: None) -> None:  # noqa: ARG001
+    """The seeded texts and policy, and five small published images for each type."""
+    someone = Celebrity.objects.create(name_ko="누군가", name_en="Someone")
+    # A catalogue that has a celebrity gets no drawn samples, which would take a while each time.
+    catalog_seed()
+    images = [
+        image_add(
+            celebrity=someone,
+            content=encode(Image.new("RGB", (120, 150), (40 * face_type.pk, 40 * number, 90)), "JPEG"),
+            face_type=face_type,
+            source="the tests",
+            licence="CC0-1.0",
+            attribution=f"{face_type.code} {number}",
+        )
+        for face_type in FaceType.objects.all()
+        for number in range(5)
+    ]
+    image_publish(images=images)
 
 
 @pytest.fixture

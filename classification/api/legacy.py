@@ -13,7 +13,7 @@ from typing import Any
 from django.utils import translation
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.exceptions import ErrorDetail, ParseError, ValidationError
 from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -39,6 +39,12 @@ class LegacyJSONParser(JSONParser):
     """JSON whatever the Content-Type says: the app misspells its charset parameter."""
 
     media_type = "*/*"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
+        try:
+            return super().parse(stream, media_type, parser_context)
+        except RecursionError as error:
+            raise ParseError("nested too deeply") from error
 
 
 class FirstUserSerializer(serializers.Serializer[Any]):

@@ -40,7 +40,7 @@ class BirthDateField(serializers.DateField):
     }
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(input_formats=["iso-8601"], **kwargs)
+        super().__init__(input_formats=["%Y-%m-%d"], **kwargs)
 
     def to_internal_value(self, value: Any) -> date:
         day = super().to_internal_value(value)

@@ -1,0 +1,39 @@
+# `make run` serves the product; `make test` tests it. Both set up all they need.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test check clean
+
+run: $(VENV)/.installed .env
+	@$(BIN)/python manage.py prepare
+	@echo "Serving on http://127.0.0.1:$(PORT)"
+	@PORT=$(PORT) exec $(BIN)/gunicorn -c deploy/gunicorn.conf.py
+
+test: $(VENV)/.installed-dev
+	$(BIN)/pytest
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tests.checks
+
+clean:
+	rm -rf $(VENV) var .env
+
+.env: .env.example
+	@test -e $@ && touch $@ || $(PYTHON) deploy/create_env.py .env.example $@
+
+$(VENV)/.installed: requirements.txt
+	@$(PYTHON) -c 'import sys; assert sys.version_info[:2] == (3, 11), "Python 3.11 is needed; name it with make PYTHON=…"'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+ADMIN_NAME = "admin"
+
+
+class Command(BaseCommand):
+    help = (
+        "Make this installation ready to serve: database, catalogue, static files and, in a database without "
+        "users, an administrator. Safe to repeat."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
+        if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+            (settings.BASE_DIR / "var").mkdir(exist_ok=True)
+        call_command("migrate", verbosity=0)
+        call_command("seed_catalog", stdout=self.stdout)
+        call_command("collectstatic", interactive=False, verbosity=0)
+        self._create_admin()
+
+    def _create_admin(self) -> None:
+        users = get_user_model().objects
+        if users.exists():
+            return
+        password = secrets.token_urlsafe(12)
+        users.create_superuser(username=ADMIN_NAME, password=password)
+        self.stdout.write(f"Back office: /admin/, user {ADMIN_NAME}, password {password} (shown only now)")
