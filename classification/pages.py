@@ -15,7 +15,7 @@ from django.views import View
 from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.generic import TemplateView
-from rest_framework.settings import api_settings
+from rest_framework.views import APIView
 
 from catalog.errors import CatalogError
 from classification import selectors, services
@@ -41,7 +41,7 @@ class StartView(View):
 
     # A person gets one allowance, whether they use the page or the API.
     throttle_scope = "classify"
-    throttle_classes = api_settings.DEFAULT_THROTTLE_CLASSES
+    throttle_classes = APIView.throttle_classes
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return _start_page(request, PhotoForm())
@@ -80,8 +80,11 @@ class StartView(View):
 
     def seconds_to_wait(self, request: HttpRequest) -> int:
         """Until this client may classify again; 0 means now."""
-        throttles = [throttle_class() for throttle_class in self.throttle_classes]
-        return max((ceil(each.wait() or 1) for each in throttles if not each.allow_request(request, self)), default=0)
+        for throttle in (throttle_class() for throttle_class in self.throttle_classes):
+            # A throttle asks for the user, the address and the scope, which Django's own classes have too.
+            if not throttle.allow_request(request, self):  # type: ignore[arg-type]
+                return ceil(throttle.wait() or 1)
+        return 0
 
 
 class ResultDeleteView(View):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext, get_language
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 import catalog.selectors
