@@ -14,7 +14,7 @@ from typing import cast
 import cv2
 import numpy as np
 import torch
-from torch.nn import functional as F
+from torch.nn import functional
 
 from inference.contracts import (
     Box,
@@ -35,7 +35,6 @@ from inference.nets.parts import PartsNet, part_boxes
 from inference.nets.types import TypesNet
 from inference.preprocessing import (
     CROP_SIZE,
-    DETECTOR_SIZE,
     Floats,
     Letterbox,
     Pixels,
@@ -130,9 +129,7 @@ class Engine:
         """The gate alone: each photo's one full human face, or why there is none."""
         proposals = self._detect([photo.pixels for photo in photos])
         matrices = [[crop_matrix(candidate.points) for candidate in candidates] for candidates in proposals]
-        crops = [
-            warp(photo.pixels, matrix) for photo, found in zip(photos, matrices, strict=True) for matrix in found
-        ]
+        crops = [warp(photo.pixels, matrix) for photo, found in zip(photos, matrices, strict=True) for matrix in found]
         checks = iter(self._verify(crops))
         answers: list[AlignedFace | PhotoRefused] = []
         for photo, candidates, found in zip(photos, proposals, matrices, strict=True):
@@ -148,7 +145,9 @@ class Engine:
         squares = [letterbox(pixels) for pixels in photos]
         maps: DetectionMaps = self._gate.detector(to_tensor([square for square, _ in squares], self._device))
         heat = torch.sigmoid(maps.heat)
-        peaks = (heat == F.max_pool2d(heat.unsqueeze(1), 3, 1, 1).squeeze(1)) & (heat >= self._thresholds["detection"])
+        peaks = (heat == functional.max_pool2d(heat.unsqueeze(1), 3, 1, 1).squeeze(1)) & (
+            heat >= self._thresholds["detection"]
+        )
         heat, peaks = heat.cpu(), peaks.cpu()
         boxes, points = maps.boxes.cpu().double(), maps.points.cpu().double()
         found = []
@@ -213,7 +212,7 @@ class Engine:
             return RefusalReason.TOO_DARK
         likely = [entry for entry in checked if entry[0].score >= self._thresholds["likely"]]
         if likely:
-            candidate, matrix, _ = likely[0]
+            _, matrix, _ = likely[0]
             if _sharpness(warp(photo.pixels, matrix)) < _MIN_SHARPNESS:
                 return RefusalReason.TOO_BLURRY
             if _is_cut_off(_NOMINAL_OUTLINE * CROP_SIZE, matrix, photo):
@@ -263,7 +262,7 @@ class Engine:
         # Half precision sums to 1 only roughly; the contract says exactly.
         shares = probabilities / probabilities.sum(axis=1, keepdims=True)
         analyses = tuple(
-            PartAnalysis(part, cast(Box, box), cast(tuple[float, float, float, float, float], tuple(row.tolist())))
+            PartAnalysis(part, cast("Box", box), cast("tuple[float, float, float, float, float]", tuple(row.tolist())))
             for part, box, row in zip(FacePart, parts, shares, strict=True)
         )
         face_box = _clip(face.box * photo.scale, photo)
@@ -272,9 +271,9 @@ class Engine:
             photo_width=photo.width,
             photo_height=photo.height,
             face=DetectedFace(
-                cast(Box, face_box), cast(tuple[Point, Point, Point, Point, Point], points), face.score
+                cast("Box", face_box), cast("tuple[Point, Point, Point, Point, Point]", points), face.score
             ),
-            parts=cast(tuple[PartAnalysis, PartAnalysis, PartAnalysis], analyses),
+            parts=cast("tuple[PartAnalysis, PartAnalysis, PartAnalysis]", analyses),
             calibration=self._calibration,
             models=self.versions,
         )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from inference.nets.layers import ConvNormAct, ResidualBlock
 
@@ -58,9 +58,9 @@ class FaceDetector(nn.Module):
         x32 = self.stage32(x16)
         x64 = self.stage64(x32)
         top = self.lateral64(x64)
-        top = self.lateral32(x32) + F.interpolate(top, scale_factor=2.0)
-        top = self.lateral16(x16) + F.interpolate(top, scale_factor=2.0)
-        top = self.lateral8(x8) + F.interpolate(top, scale_factor=2.0)
+        top = self.lateral32(x32) + functional.interpolate(top, scale_factor=2.0)
+        top = self.lateral16(x16) + functional.interpolate(top, scale_factor=2.0)
+        top = self.lateral8(x8) + functional.interpolate(top, scale_factor=2.0)
         return self.decode(self.predict(self.head(self.smooth(top))).float())
 
     @staticmethod
@@ -105,7 +105,7 @@ class FaceVerifier(nn.Module):
         self.predict = nn.Linear(128, 12)
 
     def forward(self, crops: Tensor) -> Verification:
-        hidden = F.relu(self.hidden(self.features(crops).flatten(1)))
+        hidden = functional.relu(self.hidden(self.features(crops).flatten(1)))
         raw = self.predict(hidden).float()
         return Verification(raw[:, 0], raw[:, 1], raw[:, 2:].view(-1, 5, 2) + 0.5)
 

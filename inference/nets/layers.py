@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
@@ -44,7 +44,7 @@ class ResidualBlock(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.shortcut(x) + self.conv2(self.conv1(x)), inplace=True)
+        return functional.relu(self.shortcut(x) + self.conv2(self.conv1(x)), inplace=True)
 
 
 def fuse_batch_norms(net: nn.Module) -> None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from inference.nets.layers import ConvNormAct, ResidualBlock
 
@@ -47,11 +47,11 @@ class PartsNet(nn.Module):
 
     def forward_features(self, crops: Tensor) -> Tensor:
         """What the lines are read from, (B, 128)."""
-        return F.relu(self.hidden(self.features(crops).flatten(1)))
+        return functional.relu(self.hidden(self.features(crops).flatten(1)))
 
     def forward_head(self, hidden: Tensor) -> FaceLines:
         raw = self.predict(hidden).float()
-        return FaceLines(raw[:, :5] + 0.5, F.softplus(raw[:, 5:] - 3) + _MIN_SPREAD)
+        return FaceLines(raw[:, :5] + 0.5, functional.softplus(raw[:, 5:] - 3) + _MIN_SPREAD)
 
     def forward(self, crops: Tensor) -> FaceLines:
         return self.forward_head(self.forward_features(crops))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from inference.nets.layers import ConvNormAct, ResidualBlock
 
@@ -80,7 +80,7 @@ class TypesNet(nn.Module):
 
     def forward(self, crops: Tensor, boxes: Tensor) -> TypePrediction:
         embeddings = self.forward_features(crops, boxes).float()
-        return TypePrediction(self.forward_head(embeddings), F.normalize(embeddings[:, 0], dim=-1))
+        return TypePrediction(self.forward_head(embeddings), functional.normalize(embeddings[:, 0], dim=-1))
 
 
 def roi_sample(features: Tensor, boxes: Tensor, cells: int = _ROI_CELLS) -> Tensor:
@@ -94,8 +94,6 @@ def roi_sample(features: Tensor, boxes: Tensor, cells: int = _ROI_CELLS) -> Tens
     xs = boxes[:, 0:1] + (boxes[:, 2:3] - boxes[:, 0:1]) * steps
     ys = boxes[:, 1:2] + (boxes[:, 3:4] - boxes[:, 1:2]) * steps
     count = 2 * cells
-    grid = torch.stack(
-        [xs[:, None, :].expand(-1, count, -1), ys[:, :, None].expand(-1, -1, count)], dim=-1
-    )
-    sampled = F.grid_sample(features, (grid * 2 - 1).to(features.dtype), align_corners=False)
-    return F.avg_pool2d(sampled, 2)
+    grid = torch.stack([xs[:, None, :].expand(-1, count, -1), ys[:, :, None].expand(-1, -1, count)], dim=-1)
+    sampled = functional.grid_sample(features, (grid * 2 - 1).to(features.dtype), align_corners=False)
+    return functional.avg_pool2d(sampled, 2)

@@ -36,7 +36,7 @@ def photometric(image: Pixels, rng: Rng, strength: float = 1.0) -> Pixels:
     if rng.random() < 0.15 * strength:
         out *= _light_gradient(image.shape[0], image.shape[1], rng)
     if rng.random() < 0.2 * strength:
-        out += rng.normal(0, rng.uniform(2, 14) * strength, out.shape[:2] + (1,)).astype(np.float32)
+        out += rng.normal(0, rng.uniform(2, 14) * strength, (*out.shape[:2], 1)).astype(np.float32)
     result = np.clip(out, 0, 255).astype(np.uint8)
     if rng.random() < 0.25 * strength:
         result = _blur(result, rng, strength)

@@ -15,9 +15,10 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 from torch.utils.data import Dataset
 
+from inference.dataset import face_files, scene_files
 from inference.nets.gate import STRIDE, DetectionMaps, GateNet, Verification
 from inference.preprocessing import (
     CROP_SIZE,
@@ -27,25 +28,15 @@ from inference.preprocessing import (
     Pixels,
     apply,
     crop_matrix,
-    invert,
     letterbox,
     warp,
 )
 from inference.training import augmentation
 from inference.training.augmentation import Rng
-from inference.training.data import (
-    FaceLabel,
-    LabelledImage,
-    TeacherDetector,
-    face_files,
-    load_labelled,
-    scene_files,
-)
-from inference.training.loop import FitSettings, fit
+from inference.training.loop import EPOCH_SAMPLES, FitSettings, RunOptions, fit
+from inference.training.teachers import FACE_SCORE, FaceLabel, FaceTeacher, LabelledImage, load_labelled
 
 _CELLS = DETECTOR_SIZE // STRIDE
-# A teacher's face on a portrait counts from here; fainter ones are neither face nor background.
-_TEACHER_SCORE = 0.7
 # What the teacher half believes on a scene makes a negative worth learning.
 _HARD_SCORE = 0.2
 # Faces smaller than this in the detector's input are not asked of it.
@@ -139,9 +130,7 @@ class DetectorSamples(Dataset[dict[str, Tensor]]):
         height, width = scene.shape[:2]
         scale = DETECTOR_SIZE / max(height, width) * float(np.exp(rng.uniform(-0.7, 1.3)))
         anchor = rng.uniform(0.2, 0.8, 2) * [width, height]
-        matrix = augmentation.rotation_scale(
-            anchor, np.full(2, DETECTOR_SIZE / 2), float(rng.normal(0, 15)), scale
-        )
+        matrix = augmentation.rotation_scale(anchor, np.full(2, DETECTOR_SIZE / 2), float(rng.normal(0, 15)), scale)
         return warp(scene, matrix, DETECTOR_SIZE)
 
     def _alone(self, rng: Rng) -> tuple[Pixels, list[Placed]]:
@@ -295,8 +284,12 @@ def detector_loss(net: nn.Module, batch: dict[str, Tensor]) -> Tensor:
     weight = batch["weight"].unsqueeze(1)
     size = batch["boxes"][:, 2:].amax(dim=1, keepdim=True).clamp(min=STRIDE)
     total = weight.sum().clamp(min=1)
-    boxes = (weight * F.smooth_l1_loss(maps.boxes / size, batch["boxes"] / size, reduction="none", beta=0.05)).sum()
-    points = (weight * F.smooth_l1_loss(maps.points / size, batch["points"] / size, reduction="none", beta=0.05)).sum()
+    boxes = (
+        weight * functional.smooth_l1_loss(maps.boxes / size, batch["boxes"] / size, reduction="none", beta=0.05)
+    ).sum()
+    points = (
+        weight * functional.smooth_l1_loss(maps.points / size, batch["points"] / size, reduction="none", beta=0.05)
+    ).sum()
     return heat + (5 * boxes + 3 * points) / total
 
 
@@ -384,9 +377,7 @@ def _random_crop(pixels: Pixels, rng: Rng) -> Floats:
     height, width = pixels.shape[:2]
     side = min(height, width) * rng.uniform(0.2, 1.2)
     centre = rng.uniform(0.2, 0.8, 2) * [width, height]
-    return augmentation.rotation_scale(
-        centre, np.full(2, CROP_SIZE / 2), float(rng.normal(0, 20)), CROP_SIZE / side
-    )
+    return augmentation.rotation_scale(centre, np.full(2, CROP_SIZE / 2), float(rng.normal(0, 20)), CROP_SIZE / side)
 
 
 def _off_face(face: FaceLabel, rng: Rng) -> Floats:
@@ -410,15 +401,15 @@ def verifier_loss(net: nn.Module, batch: dict[str, Tensor]) -> Tensor:
     """Cross-entropy on face and, for faces, on covered; smooth L1 on a face's points."""
     out: Verification = net(normalize(batch["image"]))
     face, covered = batch["face"], batch["covered"]
-    is_face = F.binary_cross_entropy_with_logits(out.face, face * 0.98 + 0.01)
-    is_covered = F.binary_cross_entropy_with_logits(out.covered, covered * 0.98 + 0.01, weight=face)
+    is_face = functional.binary_cross_entropy_with_logits(out.face, face * 0.98 + 0.01)
+    is_covered = functional.binary_cross_entropy_with_logits(out.covered, covered * 0.98 + 0.01, weight=face)
     points = torch.where(face.bool()[:, None, None], batch["points"], out.points.detach())
-    return is_face + is_covered + 60 * F.smooth_l1_loss(out.points, points, beta=0.02)
+    return is_face + is_covered + 60 * functional.smooth_l1_loss(out.points, points, beta=0.02)
 
 
 def find_false_alarms(scenes: Sequence[LabelledImage], data: Path) -> list[FalseAlarm]:
     """What the teacher half believes on scenes, and on their mirror images."""
-    teacher = TeacherDetector(data, _HARD_SCORE)
+    teacher = FaceTeacher(data, _HARD_SCORE)
     alarms = [FalseAlarm(scene.pixels, face.points) for scene in scenes for face in scene.faces]
     for scene in scenes:
         zoomed = scene.pixels[scene.pixels.shape[0] // 4 :, :]
@@ -426,25 +417,29 @@ def find_false_alarms(scenes: Sequence[LabelledImage], data: Path) -> list[False
     return alarms
 
 
-def train_gate(data: Path, out: Path, seed: int, epochs: int, device: str) -> GateNet:
-    """Train both of the gate's nets; an epoch is 4,096 samples of each."""
-    torch.manual_seed(seed)
-    portraits = load_labelled(
-        [file for file in face_files(data) if not file.is_held_out], data, _TEACHER_SCORE, "label portraits"
-    )
-    scenes = load_labelled(
-        [file for file in scene_files(data) if not file.is_held_out], data, _HARD_SCORE, "label scenes"
-    )
+def train_gate(run: RunOptions) -> GateNet:
+    """Train both of the gate's nets, each on its own samples."""
+    torch.manual_seed(run.seed)
+    faces = [file for file in face_files(run.data) if not file.is_held_out]
+    places = [file for file in scene_files(run.data) if not file.is_held_out]
+    portraits = load_labelled(faces, run.data, FACE_SCORE, "label portraits")
+    scenes = load_labelled(places, run.data, _HARD_SCORE, "label scenes")
+    count = run.epochs * EPOCH_SAMPLES
     net = GateNet()
-    samples = epochs * 4096
-    detector = DetectorSamples(portraits, scenes, samples, seed)
     fitted = fit(
-        net.detector, detector, detector_loss, FitSettings(samples // 32, 32, 2e-3, out / "detector.pt", device=device), "detector"
+        net.detector,
+        DetectorSamples(portraits, scenes, count, run.seed),
+        detector_loss,
+        FitSettings(count // 32, 32, 2e-3, run.out / "detector.pt", device=run.device),
+        "detector",
     )
     net.detector.load_state_dict(fitted.state_dict())
-    verifier = VerifierSamples(portraits, scenes, find_false_alarms(scenes, data), samples, seed + 1)
     fitted = fit(
-        net.verifier, verifier, verifier_loss, FitSettings(samples // 64, 64, 2e-3, out / "verifier.pt", device=device), "verifier"
+        net.verifier,
+        VerifierSamples(portraits, scenes, find_false_alarms(scenes, run.data), count, run.seed + 1),
+        verifier_loss,
+        FitSettings(count // 64, 64, 2e-3, run.out / "verifier.pt", device=run.device),
+        "verifier",
     )
     net.verifier.load_state_dict(fitted.state_dict())
     return net.eval()

@@ -22,6 +22,24 @@ _WARM_UP_SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a training run is asked for.
+
+    data: the data folder. out: where checkpoints and the trained model go. epochs: of 4,096 samples.
+    device: torch's name of it.
+    """
+
+    data: Path
+    out: Path
+    seed: int
+    epochs: int
+    device: str
+
+
+EPOCH_SAMPLES = 4096
+
+
+@dataclass(frozen=True, slots=True)
 class FitSettings:
     """steps: optimizer steps. batch: samples a step. learning_rate: AdamW's peak. checkpoint: written as it goes."""
 
@@ -106,9 +124,7 @@ def _update_average(average: nn.Module, net: nn.Module, decay: float) -> None:
             value.copy_(source[name])
 
 
-def _save(
-    path: Path, net: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer, step: int
-) -> None:
+def _save(path: Path, net: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
     partial = path.with_suffix(".partial")
     torch.save(
         {"net": net.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict(), "step": step},

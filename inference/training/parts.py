@@ -7,24 +7,23 @@ points on all portraits; then from those again and from its own first answers on
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
+from inference.dataset import face_files, line_labels
 from inference.nets.parts import FaceLines, PartsNet
 from inference.preprocessing import CROP_SIZE, PADDING_VALUE, Floats, apply, crop_matrix, to_tensor, warp
 from inference.training import augmentation
 from inference.training.augmentation import Rng
-from inference.training.data import LabelledImage, face_files, line_labels, load_labelled
 from inference.training.gate import PortraitSampler, jitter_points, normalize
-from inference.training.loop import FitSettings, fit
+from inference.training.loop import EPOCH_SAMPLES, FitSettings, RunOptions, fit
+from inference.training.teachers import FACE_SCORE, LabelledImage, load_labelled
 
-_TEACHER_SCORE = 0.7
 _LANDMARKED_SHARE = 0.5
 _CHUNK = 256
 
@@ -152,7 +151,7 @@ def parts_loss(net: nn.Module, batch: dict[str, Tensor]) -> Tensor:
     likelihood = weight * (error / found.spread + found.spread.log())
     # A plain distance term keeps moving lines whose spread the net has made wide.
     distance = weight * error * 20
-    return (likelihood + distance).mean() + 60 * F.smooth_l1_loss(points, batch["points"], beta=0.02)
+    return (likelihood + distance).mean() + 60 * functional.smooth_l1_loss(points, batch["points"], beta=0.02)
 
 
 @torch.inference_mode()
@@ -174,19 +173,18 @@ def guess_lines(net: PartsNet, portraits: Sequence[LabelledImage]) -> dict[str, 
     return guesses
 
 
-def train_parts(data: Path, out: Path, seed: int, epochs: int, device: str) -> PartsNet:
-    """Train the part finder; an epoch is 4,096 samples of each of the two stages."""
-    torch.manual_seed(seed)
-    portraits = load_labelled(
-        [file for file in face_files(data) if not file.is_held_out], data, _TEACHER_SCORE, "label portraits"
-    )
-    landmarks = line_labels(data)
+def train_parts(run: RunOptions) -> PartsNet:
+    """Train the part finder in its two stages, of the same length."""
+    torch.manual_seed(run.seed)
+    files = [file for file in face_files(run.data) if not file.is_held_out]
+    portraits = load_labelled(files, run.data, FACE_SCORE, "label portraits")
+    landmarks = line_labels(run.data)
     trainee = PartsTrainee()
     guesses: dict[str, Floats] = {}
-    count = epochs * 4096
+    count = run.epochs * EPOCH_SAMPLES
     for stage in (1, 2):
-        samples = PartsSamples(portraits, landmarks, guesses, count, seed + stage)
-        settings = FitSettings(count // 64, 64, 2e-3, out / f"parts_stage{stage}.pt", device=device)
+        samples = PartsSamples(portraits, landmarks, guesses, count, run.seed + stage)
+        settings = FitSettings(count // 64, 64, 2e-3, run.out / f"parts_stage{stage}.pt", device=run.device)
         fitted = fit(trainee, samples, parts_loss, settings, f"parts, stage {stage}")
         trainee.load_state_dict(fitted.state_dict())
         if stage == 1:

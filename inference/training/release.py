@@ -9,8 +9,8 @@ from pathlib import Path
 from torch import nn
 
 from inference.contracts import ScoreCalibration
+from inference.dataset import ImageFile, data_hash
 from inference.registry import Manifest, TrainingData, pack_weights, preprocessing_of
-from inference.training.data import ImageFile, data_hash
 
 SET_LICENCES = {
     "faces/london": "CC BY 4.0, DeBruine & Jones 2017, doi:10.6084/m9.figshare.5047666",
@@ -29,7 +29,9 @@ DLIB = (
     "dlib_face_recognition_resnet_model_v1 (CC0), trained on about 3 million faces of VGG-Face, FaceScrub and web "
     "images; gave identity embeddings of the portraits"
 )
-_LICENCE = "CC BY-NC-SA 4.0; a sample trained on data that may not be used commercially. Replace it with your own survey."
+_LICENCE = (
+    "CC BY-NC-SA 4.0; a sample trained on data that may not be used commercially. Replace it with your own survey."
+)
 _INTENDED_USE = "Entertainment: how a face in a clear photo is perceived. Never a judgement of what a person is."
 
 
@@ -47,14 +49,15 @@ RECIPES = {
     "gate": Recipe(
         "gate",
         "Finds the faces in a photo and says whether the one it is of can be classified, and if not, why not.",
-        "Learned from portraits, mostly of members of the US Congress and of generated people; covers, turned heads and "
-        "bad light were mostly made by augmentation. Paintings and dolls can pass.",
+        "Learned from portraits, mostly of members of the US Congress and of generated people; covers, turned heads "
+        "and bad light were mostly made by augmentation. Paintings and dolls can pass.",
         {"YuNet": YUNET},
     ),
     "parts": Recipe(
         "parts",
         "Places five lines on an aligned face, from which the boxes of its three parts follow.",
-        "Only studio portraits of young adults have hand-placed landmarks; elsewhere it learned from its own first answers.",
+        "Only studio portraits of young adults have hand-placed landmarks; elsewhere it learned from its own first "
+        "answers.",
         {"YuNet": YUNET},
     ),
     "types": Recipe(
@@ -71,6 +74,7 @@ def release_model(
     name: str,
     net: nn.Module,
     folder: Path,
+    *,
     version: str,
     files: Sequence[ImageFile],
     thresholds: Mapping[str, float],

@@ -1,4 +1,4 @@
-"""Read the training data's folders, split them, and label faces with the teacher detector.
+"""The training data's folders: which files there are, how they are split, what is known of each.
 
 The layout is that of the data folder's README: `faces/<set>/*.jpg`, `scenes/<set>/*.jpg`, `parts.csv`,
 `survey/omi_means.csv`, `teachers/*.onnx`.
@@ -14,16 +14,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm import tqdm
+from numpy.typing import NDArray
 
 from inference.preprocessing import Floats, Pixels
 
 FOLDS = 5
 # This fold is in no training run of a released model; it is what evaluation measures on.
 HELD_OUT_FOLD = 0
-# The teacher's long side: its documented best trade between recall and false alarms on portraits.
-_TEACHER_SIZE = 320
-_TEACHER_FILE = "teachers/face_detection_yunet_2023mar.onnx"
+RATED_ATTRIBUTE = "attractive"
+# The survey's shares of the five types, best first.
+SURVEY_SHARES = (0.218, 0.214, 0.225, 0.192, 0.152)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +42,6 @@ class ImageFile:
     @property
     def is_held_out(self) -> bool:
         return self.fold == HELD_OUT_FOLD
-
-
-@dataclass(frozen=True, slots=True)
-class FaceLabel:
-    """One face by the teacher: box (4,) x0, y0, x1, y1 and points (5, 2) in the image's pixels; score 0 to 1."""
-
-    box: Floats
-    points: Floats
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledImage:
-    """An image in memory (H, W, 3 uint8 RGB) with the faces the teacher sees in it, best first."""
-
-    file: ImageFile
-    pixels: Pixels
-    faces: tuple[FaceLabel, ...]
 
 
 def face_files(data: Path) -> list[ImageFile]:
@@ -95,6 +77,34 @@ def attribute_means(data: Path) -> tuple[tuple[str, ...], dict[str, tuple[float,
     return names, {f"faces/omi/{row['stimulus']}.jpg": tuple(float(row[name]) for name in names) for row in rows}
 
 
+@dataclass(frozen=True, slots=True)
+class RatedFaces:
+    """The survey's faces. attributes (N, 34), 0 to 100; is_man: adult men, whom the types are about."""
+
+    names: tuple[str, ...]
+    attributes: Floats
+    is_man: NDArray[np.bool_]
+    rating: Floats
+
+    @classmethod
+    def read(cls, data: Path) -> RatedFaces:
+        columns, means = attribute_means(data)
+        values = np.array(list(means.values()))
+        gender, age = values[:, columns.index("gender")], values[:, columns.index("age")]
+        return cls(tuple(means), values, (gender > 55) & (age >= 18), values[:, columns.index(RATED_ATTRIBUTE)])
+
+
+def survey_types(ratings: Floats, shares: Sequence[float] = SURVEY_SHARES) -> NDArray[np.int64]:
+    """Cut a ranking of mean ratings (N,) into types 0 (best) to 4 by shares, whole numbers by largest remainder."""
+    exact = np.array(shares) / sum(shares) * len(ratings)
+    counts = np.floor(exact).astype(int)
+    by_remainder = np.argsort(-(exact - counts), kind="stable")
+    counts[by_remainder[: len(ratings) - counts.sum()]] += 1
+    types = np.empty(len(ratings), np.int64)
+    types[np.argsort(-ratings, kind="stable")] = np.repeat(np.arange(len(shares)), counts)
+    return types
+
+
 def read_pixels(path: Path) -> Pixels:
     image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
     if image is None:
@@ -109,43 +119,6 @@ def data_hash(files: Sequence[ImageFile]) -> str:
         digest.update(file.name.encode())
         digest.update(hashlib.sha256(file.path.read_bytes()).digest())
     return digest.hexdigest()
-
-
-class TeacherDetector:
-    """YuNet (Wu et al. 2023, doi:10.1007/s11633-023-1423-y), for pseudo-labels only; never shipped."""
-
-    def __init__(self, data: Path, min_score: float) -> None:
-        self._detector = cv2.FaceDetectorYN.create(
-            str(data / _TEACHER_FILE), "", (_TEACHER_SIZE, _TEACHER_SIZE), min_score, 0.3, 50
-        )
-
-    def __call__(self, pixels: Pixels) -> tuple[FaceLabel, ...]:
-        """Faces in an RGB image, best first."""
-        scale = _TEACHER_SIZE / max(pixels.shape[:2])
-        resized = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        self._detector.setInputSize((resized.shape[1], resized.shape[0]))
-        _, found = self._detector.detect(cv2.cvtColor(resized, cv2.COLOR_RGB2BGR))
-        if found is None:
-            return ()
-        rows = np.asarray(found, np.float64)
-        rows[:, :14] /= scale
-        labels = [
-            FaceLabel(
-                np.array([row[0], row[1], row[0] + row[2], row[1] + row[3]]), row[4:14].reshape(5, 2), float(row[14])
-            )
-            for row in rows
-        ]
-        return tuple(sorted(labels, key=lambda label: -label.score))
-
-
-def load_labelled(files: Sequence[ImageFile], data: Path, min_score: float, title: str) -> list[LabelledImage]:
-    """Read images and let the teacher label them."""
-    teacher = TeacherDetector(data, min_score)
-    images = []
-    for file in tqdm(files, desc=title, unit="image", mininterval=2):
-        pixels = read_pixels(file.path)
-        images.append(LabelledImage(file, pixels, teacher(pixels)))
-    return images
 
 
 def _images(folder: Path) -> list[Path]:

@@ -1,0 +1,54 @@
+"""Measures of agreement; pure functions on arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def pearson_r(first: Floats, second: Floats) -> float:
+    return float(np.corrcoef(first, second)[0, 1])
+
+
+def quadratic_weighted_kappa(first: Ints, second: Ints, classes: int = 5) -> float:
+    """Agreement of two ordinal labellings beyond chance, 1 for identical ones.
+
+    Source: Cohen 1968, doi:10.1037/h0026256.
+    """
+    observed = np.zeros((classes, classes))
+    np.add.at(observed, (first, second), 1)
+    expected = np.outer(observed.sum(axis=1), observed.sum(axis=0)) / observed.sum()
+    ranks = np.arange(classes)
+    weights = (ranks[:, None] - ranks[None, :]) ** 2
+    return float(1 - (weights * observed).sum() / (weights * expected).sum())
+
+
+def box_iou(first: Floats, second: Floats) -> Floats:
+    """Intersection over union. Shapes: (..., 4), (..., 4) as x0, y0, x1, y1 -> (...)."""
+    low, high = np.maximum(first[..., :2], second[..., :2]), np.minimum(first[..., 2:], second[..., 2:])
+    overlap = np.prod(np.maximum(high - low, 0), axis=-1)
+    areas = np.prod(first[..., 2:] - first[..., :2], axis=-1) + np.prod(second[..., 2:] - second[..., :2], axis=-1)
+    return np.asarray(overlap / (areas - overlap), np.float64)
+
+
+def expected_calibration_error(confidence: Floats, correct: NDArray[np.bool_], bins: int = 10) -> float:
+    """Mean gap between confidence and accuracy over bins of equal width, weighted by their sizes.
+
+    Source: Guo et al. 2017, arXiv:1706.04599.
+    """
+    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = [
+        abs(confidence[index == bin_].mean() - correct[index == bin_].mean()) * (index == bin_).mean()
+        for bin_ in np.unique(index)
+    ]
+    return float(sum(gaps))
+
+
+def bootstrap_interval(values: Floats, seed: int = 0, draws: int = 2000) -> tuple[float, float]:
+    """95 % percentile interval of a mean, resampling values (N,)."""
+    means = np.random.default_rng(seed).choice(values, (draws, len(values))).mean(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)

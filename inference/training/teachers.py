@@ -1,0 +1,128 @@
+"""What teachers say of images: pseudo-labels, for training only; no teacher ever ships.
+
+YuNet (Wu et al. 2023, doi:10.1007/s11633-023-1423-y) finds faces and their five points. dlib's
+face-recognition network (King 2017, CC0) embeds identities; it needs the packages of
+requirements-train.txt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from inference.dataset import ImageFile, read_pixels
+from inference.preprocessing import Floats, Pixels
+
+# A teacher's face on a portrait counts from here; fainter ones are neither face nor background.
+FACE_SCORE = 0.7
+# YuNet's long side: its best trade between recall and false alarms on portraits.
+_YUNET_SIZE = 320
+_YUNET_FILE = "teachers/face_detection_yunet_2023mar.onnx"
+_CHIP_SIZE = 150
+_CHIP_PADDING = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class FaceLabel:
+    """One face by the teacher: box (4,) x0, y0, x1, y1 and points (5, 2) in the image's pixels; score 0 to 1."""
+
+    box: Floats
+    points: Floats
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledImage:
+    """An image in memory (H, W, 3 uint8 RGB) with the faces the teacher sees in it, best first."""
+
+    file: ImageFile
+    pixels: Pixels
+    faces: tuple[FaceLabel, ...]
+
+
+class FaceTeacher:
+    """YuNet."""
+
+    def __init__(self, data: Path, min_score: float) -> None:
+        self._detector = cv2.FaceDetectorYN.create(
+            str(data / _YUNET_FILE), "", (_YUNET_SIZE, _YUNET_SIZE), min_score, 0.3, 50
+        )
+
+    def __call__(self, pixels: Pixels) -> tuple[FaceLabel, ...]:
+        """Faces in an RGB image, best first."""
+        scale = _YUNET_SIZE / max(pixels.shape[:2])
+        resized = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        self._detector.setInputSize((resized.shape[1], resized.shape[0]))
+        _, found = self._detector.detect(cv2.cvtColor(resized, cv2.COLOR_RGB2BGR))
+        if found is None:
+            return ()
+        rows = np.asarray(found, np.float64)
+        rows[:, :14] /= scale
+        labels = [
+            FaceLabel(
+                np.array([row[0], row[1], row[0] + row[2], row[1] + row[3]]), row[4:14].reshape(5, 2), float(row[14])
+            )
+            for row in rows
+        ]
+        return tuple(sorted(labels, key=lambda label: -label.score))
+
+
+def load_labelled(files: Sequence[ImageFile], data: Path, min_score: float, title: str) -> list[LabelledImage]:
+    """Read images and let the teacher label them."""
+    teacher = FaceTeacher(data, min_score)
+    images = []
+    for file in tqdm(files, desc=title, unit="image", mininterval=2):
+        pixels = read_pixels(file.path)
+        images.append(LabelledImage(file, pixels, teacher(pixels)))
+    return images
+
+
+def identity_embeddings(portraits: Sequence[LabelledImage], cache: Path) -> dict[str, NDArray[np.float32]]:
+    """Embeddings (128,) of length about 1, each the mean of a face's and its mirror image's.
+
+    cache: an .npz file by file name; what it lacks is computed and added.
+    """
+    known: dict[str, NDArray[np.float32]] = {}
+    if cache.exists():
+        with np.load(cache) as stored:
+            known = {name: stored[name] for name in stored.files}
+    missing = [image for image in portraits if image.faces and image.file.name not in known]
+    if missing:
+        embed = _DlibEmbedder()
+        for image in tqdm(missing, desc="teacher embeddings", unit="face", mininterval=2):
+            known[image.file.name] = embed(image.pixels, image.faces[0])
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(cache, **known)  # type: ignore[arg-type]
+    return known
+
+
+class _DlibEmbedder:
+    def __init__(self) -> None:
+        import dlib  # noqa: PLC0415 - a package that only training has
+
+        found = find_spec("face_recognition_models")
+        if found is None or found.origin is None:
+            raise RuntimeError("face_recognition_models is not installed; see requirements-train.txt")
+        models = Path(found.origin).parent / "models"
+        self._dlib = dlib
+        self._aligner = dlib.shape_predictor(str(models / "shape_predictor_5_face_landmarks.dat"))
+        self._net = dlib.face_recognition_model_v1(str(models / "dlib_face_recognition_resnet_model_v1.dat"))
+
+    def __call__(self, pixels: Pixels, face: FaceLabel) -> NDArray[np.float32]:
+        x0, y0, x1, y1 = face.box
+        # dlib's own detector draws a square around brows and chin; its aligner expects one.
+        half = 0.236 * (x1 - x0 + y1 - y0)
+        middle_x, middle_y = (x0 + x1) / 2, y0 + 0.55 * (y1 - y0)
+        square = self._dlib.rectangle(
+            int(middle_x - half), int(middle_y - half), int(middle_x + half), int(middle_y + half)
+        )
+        chip = self._dlib.get_face_chip(pixels, self._aligner(pixels, square), _CHIP_SIZE, _CHIP_PADDING)
+        both = self._net.compute_face_descriptor([chip, np.ascontiguousarray(chip[:, ::-1])])
+        return np.asarray(both, np.float32).mean(axis=0)

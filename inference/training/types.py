@@ -1,0 +1,333 @@
+"""The type model's recipe.
+
+1. Pre-train: every part's embedding predicts a teacher's identity embedding of the face, on all
+   portraits, and the survey's 34 attributes, on rated faces that are not adult men.
+2. Fine-tune: the same with the adult men's attributes, once for each fold of men left out and once
+   for the released net.
+3. Rate: ridge regression of the appearance rating on each part's embedding; the ordinal thresholds
+   and the score's calibration curve are fitted on the predictions for men left out.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import Dataset
+from tqdm import tqdm
+
+from inference.contracts import Box, FacePart, PartAnalysis, ScoreCalibration
+from inference.dataset import FOLDS, HELD_OUT_FOLD, RatedFaces, face_files, survey_types
+from inference.nets.parts import PartsNet, part_boxes
+from inference.nets.types import EMBEDDING, PARTS, OrdinalHead, TypesNet
+from inference.preprocessing import CROP_SIZE, Floats, apply, crop_matrix, to_tensor, warp
+from inference.scoring import DEFAULT_POLICY, raw_score
+from inference.training import augmentation
+from inference.training.augmentation import Rng
+from inference.training.gate import PortraitSampler, jitter_points, normalize
+from inference.training.loop import EPOCH_SAMPLES, FitSettings, RunOptions, fit
+from inference.training.parts import guess_lines
+from inference.training.teachers import FACE_SCORE, LabelledImage, identity_embeddings, load_labelled
+
+_VIEWS = 8
+_NO_BOX = Box(0, 0, 1, 1)
+# Faces other than adult men teach the rating too, with this weight against a man's.
+_OTHERS_WEIGHT = 0.3
+_RIDGE = 0.3
+# Fine-tuning is this many times shorter than pre-training.
+_TUNING_SHARE = 10
+_CHUNK = 128
+
+
+class TypesTrainee(nn.Module):
+    """TypesNet, and the heads that only training needs."""
+
+    def __init__(self, attributes: int) -> None:
+        super().__init__()
+        self.net = TypesNet()
+        self.identity = nn.ModuleList([nn.Linear(EMBEDDING, 128) for _ in range(PARTS)])
+        self.attributes = nn.ModuleList([nn.Linear(EMBEDDING, attributes) for _ in range(PARTS)])
+
+    def forward(self, crops: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+        """Identity embeddings (B, 3, 128) and standardized attributes (B, 3, A), from each part."""
+        parts = functional.dropout(self.net.forward_features(crops, boxes), 0.2, self.training)
+        return (
+            torch.stack([head(parts[:, index]) for index, head in enumerate(self.identity)], dim=1).float(),
+            torch.stack([head(parts[:, index]) for index, head in enumerate(self.attributes)], dim=1).float(),
+        )
+
+
+class TypesSamples(Dataset[dict[str, Tensor]]):
+    """Aligned crops with part boxes, the teacher's embedding, and attributes where known (NaN elsewhere)."""
+
+    def __init__(
+        self,
+        portraits: Sequence[LabelledImage],
+        lines: Mapping[str, Floats],
+        identities: Mapping[str, NDArray[np.float32]],
+        attributes: Mapping[str, Floats],
+        *,
+        rated_share: float,
+        count: int,
+        seed: int,
+    ) -> None:
+        usable = [image for image in portraits if image.file.name in lines]
+        self._portraits = PortraitSampler(usable)
+        self._rated = [image for image in usable if image.file.name in attributes]
+        self._lines = lines
+        self._identities = identities
+        self._attributes = attributes
+        self._unknown = np.full_like(next(iter(attributes.values())), np.nan)
+        self._rated_share = rated_share
+        self._count = count
+        self._seed = seed
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        rng = np.random.default_rng((self._seed, index))
+        if rng.random() < self._rated_share:
+            portrait = self._rated[int(rng.integers(len(self._rated)))]
+        else:
+            portrait = self._portraits.draw(rng)
+        name = portrait.file.name
+        crop, boxes = random_view(portrait, self._lines[name], rng, 1.0)
+        return {
+            "image": torch.from_numpy(crop),
+            "boxes": boxes,
+            "identity": torch.from_numpy(self._identities[name]),
+            "attributes": torch.from_numpy(self._attributes.get(name, self._unknown)).float(),
+        }
+
+
+def random_view(portrait: LabelledImage, lines: Floats, rng: Rng, strength: float) -> tuple[NDArray[np.uint8], Tensor]:
+    """A jittered crop (128, 128, 3) of a portrait, perhaps mirrored, and its part boxes (3, 4) in shares.
+
+    lines: (5,) in shares of the canonical crop. strength: 0 gives the canonical crop, as the engine sees it.
+    """
+    points = portrait.faces[0].points
+    canonical = crop_matrix(points)
+    matrix = crop_matrix(jitter_points(points, rng, 0.35 * strength))
+    crop = warp(portrait.pixels, matrix)
+    xl, xr, yb, yn, yc = lines * CROP_SIZE
+    middle, level = (xl + xr) / 2, 0.56 * CROP_SIZE
+    touching = np.array([[xl, level], [xr, level], [middle, yb], [middle, yn], [middle, yc]])
+    inverse = np.linalg.inv(np.vstack([canonical, [0, 0, 1]]))[:2]
+    moved = apply(matrix, apply(inverse, touching)) / CROP_SIZE + rng.normal(0, 0.008 * strength, (5, 2))
+    new = np.concatenate([moved[:2, 0], moved[2:, 1]])
+    if rng.random() < 0.5:
+        crop = np.ascontiguousarray(crop[:, ::-1])
+        new = np.array([1 - new[1], 1 - new[0], *new[2:]])
+    if strength > 0:
+        crop = augmentation.photometric(crop, rng, 0.6 * strength)
+    return crop, part_boxes(torch.from_numpy(new).float())
+
+
+def types_loss(net: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+    """Cosine distance to the teacher's embedding and squared error of the standardized attributes, over all parts.
+
+    The whole face counts as much as the two smaller parts together.
+    """
+    identity, attributes = net(normalize(batch["image"]), batch["boxes"])
+    weight = torch.tensor([0.5, 0.25, 0.25], device=identity.device)
+    distance = 1 - functional.cosine_similarity(identity, batch["identity"].unsqueeze(1), dim=-1)
+    known = ~batch["attributes"].isnan().any(dim=1)
+    target = torch.nan_to_num(batch["attributes"]).unsqueeze(1)
+    error = functional.mse_loss(attributes, target.expand_as(attributes), reduction="none").mean(dim=-1)
+    rated = (known[:, None] * error * weight).sum() / known.sum().clamp(min=1)
+    return 10 * (distance * weight).sum(dim=1).mean() + rated
+
+
+@torch.inference_mode()
+def part_embeddings(
+    net: TypesNet, portraits: Sequence[LabelledImage], lines: Mapping[str, Floats], views: int, seed: int
+) -> Floats:
+    """Part embeddings (N, 3, 128): the mean of `views` jittered views, mirrored ones included."""
+    net = net.to("cpu").eval()
+    rows = []
+    for start in tqdm(range(0, len(portraits), _CHUNK), desc="embed parts", mininterval=2):
+        chunk = portraits[start : start + _CHUNK]
+        total = torch.zeros(len(chunk), PARTS, EMBEDDING)
+        for view in range(views):
+            seen = [
+                random_view(image, lines[image.file.name], np.random.default_rng((seed, start + index, view)), 0.5)
+                for index, image in enumerate(chunk)
+            ]
+            crops, boxes = to_tensor([crop for crop, _ in seen]), torch.stack([box for _, box in seen])
+            total += net.forward_features(crops, boxes)
+        rows.append((total / views).double().numpy())
+    return np.concatenate(rows)
+
+
+def fit_ordinal(latent: Floats, types: NDArray[np.int64]) -> OrdinalHead:
+    """Thresholds and scales, one set a part, by maximum likelihood. Shapes: latent (N, 3), types (N,)."""
+    head = OrdinalHead()
+    x, target = torch.from_numpy(latent).float(), torch.from_numpy(types)
+    head.thresholds.data = torch.quantile(x, torch.tensor([0.782, 0.568, 0.343, 0.152]), dim=0).T.contiguous()
+    optimizer = torch.optim.LBFGS(head.parameters(), max_iter=200, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        probabilities = head(x).clamp(min=1e-6)
+        value = -probabilities.log().gather(2, target[:, None, None].expand(-1, PARTS, 1)).mean()
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    return head
+
+
+def raw_scores(probabilities: Floats) -> Floats:
+    """The default policy's raw score (N,) of type probabilities (N, 3, 5)."""
+    return np.array(
+        [
+            raw_score(
+                [PartAnalysis(part, _NO_BOX, tuple(row)) for part, row in zip(FacePart, face, strict=True)],
+                DEFAULT_POLICY,
+            )
+            for face in probabilities.tolist()
+        ]
+    )
+
+
+def fit_curve(raw: Floats, types: NDArray[np.int64], rating: Floats) -> ScoreCalibration:
+    """The monotone curve that gives the survey's shares on these raw scores (N,).
+
+    Between two thresholds of the default policy lies the share of its type; at the ends, 0 and 100.
+    The spread is the deviation between a calibrated score and the score that the face's own rank in the
+    ratings would get.
+    """
+    ranked = np.sort(raw)
+    below = 1 - np.cumsum(np.bincount(types, minlength=5) / len(types))[:4]
+    knots = [float(ranked[0]) - 1.0, *np.quantile(ranked, below[::-1]).tolist(), float(ranked[-1]) + 1.0]
+    scores = [0.0, *DEFAULT_POLICY.thresholds[::-1], 100.0]
+    calibrated = np.interp(raw, knots, scores)
+    own = np.empty(len(raw))
+    own[np.argsort(rating, kind="stable")] = np.sort(calibrated)
+    return ScoreCalibration(tuple(knots), tuple(scores), float((calibrated - own).std()))
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedTypes:
+    """net: the one to release. left_out_r: correlation of the score of men left out with their mean rating."""
+
+    net: TypesNet
+    calibration: ScoreCalibration
+    left_out_r: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Faces:
+    """The rated portraits of a run. attributes (N, A) and rating (N,) are standardized."""
+
+    portraits: list[LabelledImage]
+    attributes: Floats
+    rating: Floats
+    is_man: NDArray[np.bool_]
+    folds: NDArray[np.int64]
+
+    def known(self, chosen: NDArray[np.bool_]) -> dict[str, Floats]:
+        return {self.portraits[row].file.name: self.attributes[row] for row in np.flatnonzero(chosen)}
+
+
+def train_types(run: RunOptions, parts: PartsNet) -> TrainedTypes:
+    """Train the type model. parts: the part finder whose boxes it will be given."""
+    torch.manual_seed(run.seed)
+    files = [file for file in face_files(run.data) if not file.is_held_out]
+    portraits = [image for image in load_labelled(files, run.data, FACE_SCORE, "label portraits") if image.faces]
+    identities = identity_embeddings(portraits, run.out / "dlib_embeddings.npz")
+    lines = guess_lines(parts, portraits)
+    faces = _rated_faces(RatedFaces.read(run.data), [image for image in portraits if image.file.name in lines])
+
+    trainee = TypesTrainee(faces.attributes.shape[1])
+    count = run.epochs * EPOCH_SAMPLES
+    samples = TypesSamples(
+        portraits, lines, identities, faces.known(~faces.is_man), rated_share=0.25, count=count, seed=run.seed
+    )
+    settings = FitSettings(count // 64, 64, 2e-3, run.out / "types_pretrained.pt", weight_decay=0.05, device=run.device)
+    trainee.load_state_dict(fit(trainee, samples, types_loss, settings, "types, pre-training").state_dict())
+
+    latent = np.full((len(faces.portraits), PARTS), np.nan)
+    for fold in range(FOLDS):
+        learns = faces.folds != fold
+        if fold == HELD_OUT_FOLD:
+            continue
+        _, predicted = _fine_tune(trainee, portraits, faces, learns, lines, identities, run, f"without fold {fold}")
+        latent[~learns] = predicted[~learns]
+    everyone = np.ones(len(faces.portraits), np.bool_)
+    released, _ = _fine_tune(trainee, portraits, faces, everyone, lines, identities, run, "on all folds")
+
+    men = faces.is_man
+    types = survey_types(faces.rating[men])
+    head = fit_ordinal(latent[men], types)
+    released.ordinal.load_state_dict(head.state_dict())
+    with torch.inference_mode():
+        raw = raw_scores(head(torch.from_numpy(latent[men]).float()).double().numpy())
+    return TrainedTypes(
+        released.eval(),
+        fit_curve(raw, types, faces.rating[men]),
+        float(np.corrcoef(raw, faces.rating[men])[0, 1]),
+    )
+
+
+def _rated_faces(rated: RatedFaces, portraits: Sequence[LabelledImage]) -> _Faces:
+    row_of = {name: row for row, name in enumerate(rated.names)}
+    seen = [image for image in portraits if image.file.name in row_of]
+    rows = np.array([row_of[image.file.name] for image in seen])
+    attributes, rating, is_man = rated.attributes[rows], rated.rating[rows], rated.is_man[rows]
+    return _Faces(
+        portraits=seen,
+        attributes=(attributes - attributes.mean(axis=0)) / attributes.std(axis=0),
+        rating=(rating - rating[is_man].mean()) / rating[is_man].std(),
+        is_man=is_man,
+        folds=np.array([image.file.fold for image in seen]),
+    )
+
+
+def _fine_tune(
+    trainee: TypesTrainee,
+    portraits: Sequence[LabelledImage],
+    faces: _Faces,
+    learns: NDArray[np.bool_],
+    lines: Mapping[str, Floats],
+    identities: Mapping[str, NDArray[np.float32]],
+    run: RunOptions,
+    title: str,
+) -> tuple[TypesNet, Floats]:
+    """Adapt to the faces that it may learn from and rate all: the net, and latent ratings (N, 3)."""
+    tuned = copy.deepcopy(trainee)
+    steps = run.epochs * EPOCH_SAMPLES // 64 // _TUNING_SHARE
+    samples = TypesSamples(
+        portraits, lines, identities, faces.known(learns), rated_share=0.6, count=steps * 64, seed=run.seed + 1
+    )
+    checkpoint = run.out / f"types_{title.replace(' ', '_')}.pt"
+    settings = FitSettings(steps, 64, 4e-4, checkpoint, weight_decay=0.05, device=run.device)
+    tuned.load_state_dict(fit(tuned, samples, types_loss, settings, f"types, {title}").state_dict())
+    embeddings = part_embeddings(tuned.net, faces.portraits, lines, _VIEWS, run.seed)
+    latent = np.empty(embeddings.shape[:2])
+    for part in range(PARTS):
+        weights, bias = rating_weights(embeddings[learns, part], faces.rating[learns], faces.is_man[learns])
+        tuned.net.rate.data[part] = torch.from_numpy(weights).float()
+        tuned.net.bias.data[part] = bias
+        latent[:, part] = embeddings[:, part] @ weights + bias
+    return tuned.net, latent
+
+
+def rating_weights(embeddings: Floats, rating: Floats, is_man: NDArray[np.bool_]) -> tuple[Floats, float]:
+    """Weighted ridge on embeddings (N, 128), with an offset of their own for those who are not adult men."""
+    weight = np.sqrt(np.where(is_man, 1.0, _OTHERS_WEIGHT))[:, None]
+    centre = embeddings[is_man].mean(axis=0)
+    x = np.column_stack([embeddings - centre, np.ones(len(rating)), ~is_man]) * weight
+    y = rating * weight[:, 0]
+    penalty = np.full(x.shape[1], _RIDGE * float((x[:, :-2] ** 2).sum()) / (x.shape[1] - 2))
+    # The two offsets are free.
+    penalty[-2:] = 1e-6
+    weights = np.linalg.solve(x.T @ x + np.diag(penalty), x.T @ y)
+    return weights[:-2], float(weights[-2] - centre @ weights[:-2])
