@@ -13,14 +13,21 @@ run: $(VENV)/.installed .env
 	@PORT=$(PORT) exec $(BIN)/gunicorn -c deploy/gunicorn.conf.py
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
+# Django's own checks run under the settings of a production that is configured well.
+check: export ENV_FILE := /dev/null
+check: export SECRET_KEY = $(shell $(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(50))')
+check: export PHOTO_ENCRYPTION_KEYS = $(shell $(PYTHON) -c 'import base64, secrets; print(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())')
+check: export ALLOWED_HOSTS := alpha.example
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m tests.checks
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 
 clean:
 	rm -rf $(VENV) var .env

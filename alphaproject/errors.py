@@ -28,6 +28,8 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     """DRF's exception handler; None lets an unexpected error become a 500."""
     if isinstance(error, get_args(DomainError)):
         problem = problem_of(error)
+        if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            logger.warning("unavailable", code=problem.code, exc_info=error)
         headers = {"Retry-After": str(problem.retry_after)} if problem.retry_after else {}
         return _respond(_body(problem), headers)
     response = exception_handler(error, context)

@@ -18,7 +18,13 @@ def where_it_failed(_logger: WrappedLogger, _method: str, event: EventDict) -> E
     exc_info = event.pop("exc_info", None)
     if not exc_info:
         return event
-    error = exc_info[1] if isinstance(exc_info, tuple) else sys.exc_info()[1]
+    match exc_info:
+        case BaseException():
+            error: BaseException | None = exc_info
+        case (_, error, _):
+            pass
+        case _:
+            error = sys.exc_info()[1]
     if error is not None:
         cause = error.__cause__ or error.__context__
         event["error"] = {

@@ -7,29 +7,27 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
+from zoneinfo import available_timezones
 
 import environs
 from cryptography.fernet import Fernet
-from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# With eager=False every problem is collected and reported at once by seal(), at the end.
-env = environs.FileAwareEnv(eager=False)
+env = environs.FileAwareEnv()
 env.read_env(os.environ.get("ENV_FILE", BASE_DIR / ".env"), recurse=False)
 
 
-def _fernet_key(value: str) -> str:
+def _fernet_keys(values: list[str]) -> None:
+    if not values:
+        raise environs.ValidationError("must name at least one key")
     try:
-        Fernet(value)
+        [Fernet(value) for value in values]
     except ValueError as error:
-        raise environs.EnvValidationError(
-            "not a Fernet key (32 bytes in URL-safe base64)", ["not a Fernet key"]
-        ) from error
-    return value
+        raise environs.ValidationError("must be Fernet keys: 32 bytes in URL-safe base64") from error
 
 
 def _positive(value: float) -> None:
@@ -115,7 +113,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LANGUAGE_CODE: str = env.str("DEFAULT_LANGUAGE", "en", validate=environs.validate.OneOf(["en", "ko"]))
 LANGUAGES = [("ko", _("Korean")), ("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
-TIME_ZONE: str = env.str("TIME_ZONE", "UTC")
+TIME_ZONE: str = env.str("TIME_ZONE", "UTC", validate=environs.validate.OneOf(available_timezones()))
 USE_TZ = True
 
 # --- Database ---------------------------------------------------------------------------------
@@ -138,7 +136,7 @@ if DATABASES["default"].get("ENGINE", "").endswith("sqlite3"):
 STORAGE: str = env.str("STORAGE", "folder", validate=environs.validate.OneOf(["folder", "s3"]))
 STORAGE_FOLDER: Path = env.path("STORAGE_FOLDER", BASE_DIR / "var" / "storage")
 MEDIA_URL = "/media/"
-PHOTO_ENCRYPTION_KEYS: list[str] = env.list("PHOTO_ENCRYPTION_KEYS", subcast=_fernet_key)
+PHOTO_ENCRYPTION_KEYS: list[str] = env.list("PHOTO_ENCRYPTION_KEYS", validate=_fernet_keys)
 
 
 def _folder_storage(name: str) -> dict[str, Any]:
@@ -289,10 +287,3 @@ LOGGING = {
     # Unfold's templates look up many optional variables; Django logs each at DEBUG.
     "loggers": {"django.template": {"level": "INFO"}, "django.server": {"handlers": ["stderr"], "propagate": False}},
 }
-
-try:
-    env.seal()
-except environs.EnvValidationError as error:
-    by_name = cast("dict[str, list[str]]", error.error_messages)
-    problems = "; ".join(f"{name}: {messages[0]}" for name, messages in by_name.items())
-    raise ImproperlyConfigured(f"bad settings, see .env.example: {problems}") from error

@@ -8,7 +8,6 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from alphaproject import health, media
-
 from classification import pages
 from classification.api import legacy, views
 

@@ -37,7 +37,7 @@ def _empty_cache() -> None:
 
 
 @pytest.fixture
-def catalogue(db: None) -> None:  # noqa: ARG001
+def catalogue(db: None) -> None:
     """The seeded texts and policy, and five small published images for each type."""
     someone = Celebrity.objects.create(name_ko="누군가", name_en="Someone")
     # A catalogue that has a celebrity gets no drawn samples, which would take a while each time.

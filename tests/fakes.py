@@ -29,7 +29,7 @@ class FakeBackend:
     fails_with: an error to raise instead.
     """
 
-    def __init__(self, *, limits: PhotoLimits | None = None) -> None:
+    def __init__(self, *, limits: PhotoLimits | None = None, threads: int = 1) -> None:
         self.limits = limits
         self.sees = FaceType.BETA
         self.refuses_with: RefusalReason | None = None

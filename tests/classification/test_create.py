@@ -13,8 +13,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client as HttpClient
 from django.utils import timezone
 from PIL import Image
-from rest_framework.throttling import ScopedRateThrottle
 from pytest_django import DjangoAssertNumQueries, Settings
+from rest_framework.throttling import ScopedRateThrottle
 
 from catalog.models import CelebrityImage, FaceType
 from catalog.services.images import image_unpublish

@@ -1,0 +1,91 @@
+"""Configuration: a bad value stops start-up and is named; the documented values work."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+GOOD = {
+    "ENV_FILE": "/dev/null",
+    "PATH": os.environ["PATH"],
+    "SECRET_KEY": "x" * 50,
+    "PHOTO_ENCRYPTION_KEYS": "b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtMDE=",
+}
+
+
+def start(**variables: str | None) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in (GOOD | variables).items() if value is not None}
+    return subprocess.run(
+        [sys.executable, "-c", "import alphaproject.settings"],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_secrets_alone_are_enough() -> None:
+    assert start().returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SECRET_KEY", None),
+        ("SECRET_KEY", "too short"),
+        ("PHOTO_ENCRYPTION_KEYS", None),
+        ("PHOTO_ENCRYPTION_KEYS", ""),
+        ("PHOTO_ENCRYPTION_KEYS", "not-a-key"),
+        ("DEBUG", "perhaps"),
+        ("DEFAULT_LANGUAGE", "tlh"),
+        ("DATABASE_URL", "nonsense"),
+        ("DATABASE_URL", "mongodb://localhost/alpha"),
+        ("STORAGE", "tape"),
+        ("S3_BUCKET", None),
+        ("S3_SERVER_SIDE_ENCRYPTION", "rot13"),
+        ("MAX_PHOTO_MB", "0"),
+        ("MAX_PHOTO_MEGAPIXELS", "many"),
+        ("MIN_FACE_PIXELS", "-1"),
+        ("MIN_AGE", "abc"),
+        ("RETENTION_DAYS", "0"),
+        ("INFERENCE_THREADS", "0"),
+        ("THROTTLE_CLASSIFY", "often"),
+        ("PROXY_COUNT", "-1"),
+        ("TIME_ZONE", "Mars/Olympus"),
+        ("LOG_LEVEL", "LOUD"),
+    ],
+)
+def test_bad_value_stops_start_up_and_is_named(variable: str, value: str | None) -> None:
+    storage = {"STORAGE": "s3", "S3_BUCKET": "photos"} if variable.startswith("S3_") else {}
+
+    outcome = start(**storage | {variable: value})
+
+    assert outcome.returncode != 0
+    last_line = outcome.stderr.splitlines()[-1]
+    assert variable in last_line
+    assert GOOD["SECRET_KEY"] not in outcome.stderr
+
+
+def test_example_documents_exactly_the_variables_that_are_read() -> None:
+    read = set(re.findall(r'env\.\w+\(\s*"([A-Z0-9_]+)"', (ROOT / "alphaproject/settings.py").read_text()))
+    documented = set(re.findall(r"^#?([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+    assert documented == read
+
+
+def test_written_env_file_starts_the_product(tmp_path: Path) -> None:
+    target = tmp_path / "env"
+    script = [sys.executable, "deploy/create_env.py", ".env.example", str(target)]
+    subprocess.run(script, cwd=ROOT, check=True)
+
+    assert start(ENV_FILE=str(target), SECRET_KEY=None, PHOTO_ENCRYPTION_KEYS=None).returncode == 0
+    assert target.stat().st_mode & 0o077 == 0
+    # Secrets that exist are never overwritten.
+    assert subprocess.run(script, cwd=ROOT, check=False, capture_output=True).returncode != 0

@@ -1,0 +1,166 @@
+"""From bytes to upright pixels."""
+
+from __future__ import annotations
+
+import random
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from inference.contracts import InferenceError, InvalidImage, PhotoLimits, PhotoTooLarge, UnsupportedImage
+from inference.decoding import decode, encode_jpeg
+from tests.images import draw_photo, encode, jpeg
+
+PIXELS = np.asarray(draw_photo())
+# How the upright picture must be turned to be stored under each EXIF orientation.
+STORED_AS = {
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+def mean_difference(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.abs(a.astype(float) - b.astype(float)).mean())
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP"])
+def test_formats(image_format: str) -> None:
+    decoded = decode(encode(draw_photo(), image_format))
+
+    assert (decoded.width, decoded.height, decoded.scale) == (300, 400, 1.0)
+    assert mean_difference(decoded.pixels, PIXELS) < 3
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("orientation", STORED_AS)
+def test_every_orientation_gives_the_same_upright_photo(orientation: int, image_format: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    turn = STORED_AS[orientation]
+    stored = draw_photo() if turn is None else draw_photo().transpose(turn)
+
+    decoded = decode(encode(stored, image_format, exif=exif))
+
+    assert (decoded.width, decoded.height) == (300, 400)
+    assert mean_difference(decoded.pixels, PIXELS) < 3
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "L"])
+def test_jpeg_of_another_colour_space(mode: str) -> None:
+    decoded = decode(encode(draw_photo().convert(mode)))
+
+    expected = np.asarray(draw_photo().convert(mode).convert("RGB"))
+    assert mean_difference(decoded.pixels, expected) < 3
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "RGBA"])
+def test_png_of_another_mode(mode: str) -> None:
+    image = draw_photo().convert(mode)
+
+    decoded = decode(encode(image, "PNG"))
+
+    assert mean_difference(decoded.pixels, np.asarray(image.convert("RGB"))) < 1
+
+
+def test_sixteen_bit_png() -> None:
+    wide = cv2.cvtColor(PIXELS, cv2.COLOR_RGB2BGR).astype(np.uint16) * 257
+
+    decoded = decode(cv2.imencode(".png", wide)[1].tobytes())
+
+    assert mean_difference(decoded.pixels, PIXELS) == 0
+
+
+@pytest.mark.parametrize(
+    ("size", "decoded_long_side"), [((600, 800), 800), ((960, 1280), 640), ((3000, 4000), 1000), ((6000, 8000), 1000)]
+)
+def test_large_jpeg_is_decoded_at_the_size_the_models_need(size: tuple[int, int], decoded_long_side: int) -> None:
+    decoded = decode(encode(draw_photo(*size)))
+
+    assert (decoded.width, decoded.height) == size
+    assert max(decoded.pixels.shape) == decoded_long_side
+    assert decoded.scale == pytest.approx(max(size) / decoded_long_side)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"text", b"GIF89a", b"%PDF-1.7", b"BM", b"RIFF\x10\0\0\0WAVEfmt ", b"<svg/>", b"\0\0\0\x18ftypheic"],
+)
+def test_other_formats_are_unsupported(content: bytes) -> None:
+    with pytest.raises(UnsupportedImage):
+        decode(content + bytes(100))
+
+
+def test_nothing_is_invalid() -> None:
+    with pytest.raises(InvalidImage):
+        decode(b"")
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.98])
+def test_truncated_file_is_invalid(image_format: str, share: float) -> None:
+    content = encode(draw_photo(), image_format)
+
+    with pytest.raises(InvalidImage):
+        decode(content[: int(len(content) * share)])
+
+
+def test_limits_hold_to_the_byte_and_the_pixel() -> None:
+    content = jpeg(300, 400)
+
+    decode(content, PhotoLimits(max_bytes=len(content), max_pixels=120_000))
+    with pytest.raises(PhotoTooLarge):
+        decode(content, PhotoLimits(max_bytes=len(content) - 1))
+    with pytest.raises(PhotoTooLarge):
+        decode(content, PhotoLimits(max_pixels=119_999))
+
+
+def test_bomb_is_refused_by_its_header() -> None:
+    bomb = encode(Image.new("1", (50_000, 50_000)), "PNG")
+    assert len(bomb) < 400_000
+
+    with pytest.raises(PhotoTooLarge):
+        decode(bomb)
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP"])
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None)
+def test_damaged_file_is_decoded_or_refused_and_nothing_else(image_format: str, seed: int) -> None:
+    damage = random.Random(seed)
+    content = bytearray(encode(draw_photo(60, 80), image_format))
+    for _ in range(damage.randint(1, 8)):
+        content[damage.randrange(len(content))] = damage.randrange(256)
+    limits = PhotoLimits(max_pixels=1_000_000)
+
+    try:
+        decoded = decode(bytes(content), limits)
+    except InferenceError:
+        return
+    assert decoded.width * decoded.height <= limits.max_pixels
+    assert decoded.pixels.dtype == np.uint8
+
+
+def test_kept_photo_is_upright_and_without_metadata() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x0110] = "a telling camera model"
+    content = encode(draw_photo().transpose(STORED_AS[6]), "JPEG", exif=exif)
+    assert b"telling" in content
+
+    kept = encode_jpeg(decode(content))
+
+    assert b"telling" not in kept
+    assert b"Exif" not in kept
+    again = decode(kept)
+    assert (again.width, again.height) == (300, 400)
+    assert mean_difference(again.pixels, PIXELS) < 4

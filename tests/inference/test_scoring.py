@@ -1,0 +1,117 @@
+"""Part types -> score -> type."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inference.contracts import Box, FacePart, FaceType, PartAnalysis, ScoreCalibration
+from inference.scoring import DEFAULT_POLICY, ScoringPolicy, calibrate, judge, raw_score, type_of, type_probabilities
+
+UNCHANGED = ScoreCalibration(raw=(0, 100), score=(0, 100), spread=5)
+BOX = Box(0, 0, 1, 1)
+
+
+def parts(*types: FaceType) -> list[PartAnalysis]:
+    return [
+        PartAnalysis(part, BOX, tuple(float(face_type == other) for other in FaceType))  # type: ignore[arg-type]
+        for part, face_type in zip(FacePart, types, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("types", "score", "result"),
+    [
+        ("alpha alpha alpha", 100, "alpha"),
+        ("beta beta beta", 80, "beta"),
+        ("gamma gamma gamma", 60, "gamma"),
+        ("delta delta delta", 40, "delta"),
+        ("omega omega omega", 20, "omega"),
+        # 50 x 1.0 + 40 x 0.6 + 10 x 0.2
+        ("alpha gamma omega", 76, "beta"),
+        # 50 x 0.2 + 40 x 1.0 + 10 x 0.8
+        ("omega alpha beta", 58, "gamma"),
+        # 50 x 0.8 + 40 x 1.0 + 10 x 0.6: more than 85
+        ("beta alpha gamma", 86, "alpha"),
+    ],
+)
+def test_rule_of_the_source_system(types: str, score: float, result: str) -> None:
+    verdict = judge(parts(*map(FaceType, types.split())), UNCHANGED, DEFAULT_POLICY)
+
+    assert verdict.score == pytest.approx(score)
+    assert verdict.type == result
+
+
+def test_expected_factor_makes_the_score_continuous() -> None:
+    even = [PartAnalysis(part, BOX, (0.2, 0.2, 0.2, 0.2, 0.2)) for part in FacePart]
+
+    assert raw_score(even, DEFAULT_POLICY) == pytest.approx(60)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "above", "at"), [(85, "alpha", "beta"), (68, "beta", "gamma"), (20, "delta", "omega")]
+)
+def test_threshold_itself_belongs_to_the_type_below(threshold: float, above: str, at: str) -> None:
+    assert type_of(threshold + 1e-6, DEFAULT_POLICY) == above
+    assert type_of(threshold, DEFAULT_POLICY) == at
+
+
+def test_curve_interpolates_between_knots_and_is_flat_beyond() -> None:
+    curve = ScoreCalibration(raw=(40, 50, 70), score=(10, 60, 90), spread=5)
+
+    assert [calibrate(raw, curve) for raw in (0, 40, 45, 50, 60, 70, 100)] == [10, 10, 35, 60, 75, 90, 90]
+
+
+@given(st.floats(0, 100), st.floats(0, 100))
+def test_better_raw_score_is_never_a_worse_one(one: float, other: float) -> None:
+    curve = ScoreCalibration(raw=(20, 45, 55, 60, 100), score=(0, 20, 48, 85, 100), spread=5)
+    low, high = sorted((one, other))
+
+    assert calibrate(low, curve) <= calibrate(high, curve)
+
+
+@given(st.floats(0, 100), st.floats(0.1, 40))
+def test_type_probabilities_sum_to_one(score: float, spread: float) -> None:
+    probabilities = type_probabilities(score, spread, DEFAULT_POLICY)
+
+    assert len(probabilities) == 5
+    assert sum(probabilities) == pytest.approx(1)
+    assert min(probabilities) >= 0
+
+
+def test_confidence_falls_and_a_neighbour_is_named_near_a_threshold() -> None:
+    gamma, between = parts(*[FaceType.GAMMA] * 3), parts(FaceType.GAMMA, FaceType.BETA, FaceType.GAMMA)
+
+    clear = judge(gamma, UNCHANGED, DEFAULT_POLICY)
+    # 50 x 0.6 + 40 x 0.8 + 10 x 0.6 = 68, the border of beta and gamma.
+    border = judge(between, UNCHANGED, DEFAULT_POLICY)
+
+    assert clear.borderline_with is None
+    assert clear.confidence > 0.9
+    assert border.type == FaceType.GAMMA
+    assert border.borderline_with == FaceType.BETA
+    assert border.confidence == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"weights": {FacePart.WHOLE_FACE: 50, FacePart.UPPER_FACE: 40}},
+        {"weights": {FacePart.WHOLE_FACE: 50, FacePart.UPPER_FACE: 40, FacePart.LOWER_FACE: 11}},
+        {"weights": {FacePart.WHOLE_FACE: 120, FacePart.UPPER_FACE: -30, FacePart.LOWER_FACE: 10}},
+        {"factors": (1.0, 0.8, 0.9, 0.4, 0.2)},
+        {"factors": (1.2, 0.8, 0.6, 0.4, 0.2)},
+        {"factors": (1.0, 0.8, 0.6, 0.4, -0.2)},
+        {"thresholds": (85, 68, 68, 20)},
+        {"thresholds": (100, 68, 48, 20)},
+        {"thresholds": (20, 48, 68, 85)},
+    ],
+)
+def test_policy_that_makes_no_sense_is_refused(change: dict[str, object]) -> None:
+    ScoringPolicy(DEFAULT_POLICY.weights, DEFAULT_POLICY.factors, DEFAULT_POLICY.thresholds)
+
+    with pytest.raises(ValueError, match="must"):
+        replace(DEFAULT_POLICY, **change)  # type: ignore[arg-type]
