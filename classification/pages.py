@@ -20,7 +20,7 @@ from rest_framework.views import APIView
 from catalog.errors import CatalogError
 from classification import selectors, services
 from classification.api.uploads import refuse_oversized
-from classification.errors import ClassificationError
+from classification.errors import ClassificationError, StorageUnavailable
 from classification.forms import PhotoForm
 from classification.models import Client
 from classification.problems import SENTENCES, Problem, problem_of
@@ -101,7 +101,12 @@ class ResultDeleteView(View):
             services.classification_delete(classification)
         except ClassificationError as error:
             problem = problem_of(error)
-            context = {"problem": problem, "classification_id": classification_id, "owner_token": owner_token}
+            context = {
+                "problem": problem,
+                "can_retry": isinstance(error, StorageUnavailable),
+                "classification_id": classification_id,
+                "owner_token": owner_token,
+            }
             return render(request, "classification/not_deleted.html", context, status=problem.status)
         return redirect("result-deleted")
 
