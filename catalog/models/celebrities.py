@@ -1,11 +1,32 @@
-"""The people whose pictures stand for the types."""
+"""The people whose pictures stand for the types, and the galleries that published pictures form."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Self
+
+from django.core.files.storage import storages
 from django.db import models
+from django.db.models.functions import Coalesce, Length
+from django.db.models.lookups import Exact
 from django.utils.translation import gettext_lazy as _
 
 from catalog.languages import in_language
+
+if TYPE_CHECKING:
+    from catalog.models.face_types import FaceType
+
+
+class CelebrityQuerySet(models.QuerySet["Celebrity"]):
+    def with_image_count(self) -> Self:
+        """Set `image_count` on each celebrity; only the rows of a page are counted, not the whole table."""
+        counts = (
+            CelebrityImage.objects.filter(celebrity=models.OuterRef("pk"))
+            .order_by()
+            .values("celebrity")
+            .annotate(count=models.Count("pk"))
+            .values("count")
+        )
+        return self.annotate(image_count=Coalesce(models.Subquery(counts), 0))
 
 
 class Celebrity(models.Model):
@@ -17,6 +38,11 @@ class Celebrity(models.Model):
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
 
+    # Present on rows of with_image_count().
+    image_count: int
+
+    objects = CelebrityQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("celebrity")
         verbose_name_plural = _("celebrities")
@@ -27,3 +53,86 @@ class Celebrity(models.Model):
 
     def name(self, language: str) -> str:
         return in_language(language, korean=self.name_ko, english=self.name_en)
+
+
+class CelebrityImageQuerySet(models.QuerySet["CelebrityImage"]):
+    def published(self) -> Self:
+        return self.filter(gallery_slot__isnull=False)
+
+    def unpublished(self) -> Self:
+        return self.filter(gallery_slot__isnull=True)
+
+    def of_type(self, face_type: FaceType) -> Self:
+        return self.filter(face_type=face_type)
+
+
+class CelebrityImage(models.Model):
+    """One picture.
+
+    It is published exactly when it has a `gallery_slot`. The slots of a type's published images are
+    dense, 0 to n - 1, so that n is known and random images are found by index lookups alone. Only
+    services/images.py writes `gallery_slot` and `face_type`.
+    """
+
+    celebrity = models.ForeignKey(
+        Celebrity, verbose_name=_("celebrity"), on_delete=models.PROTECT, related_name="images"
+    )
+    face_type = models.ForeignKey(
+        "catalog.FaceType",
+        verbose_name=_("face type"),
+        on_delete=models.PROTECT,
+        related_name="images",
+        null=True,
+        blank=True,
+    )
+    file = models.CharField(_("file"), max_length=100, editable=False, help_text=_("Key in the catalogue's storage."))
+    width = models.PositiveIntegerField(_("width"), editable=False)
+    height = models.PositiveIntegerField(_("height"), editable=False)
+    sha256 = models.CharField(
+        _("SHA-256"), max_length=64, unique=True, editable=False, help_text=_("Of the stored bytes.")
+    )
+    source = models.CharField(
+        _("source"), max_length=300, blank=True, help_text=_("Where the picture comes from: an address or a sentence.")
+    )
+    licence = models.CharField(
+        _("licence"), max_length=100, blank=True, help_text=_("The licence's short name, such as CC-BY-4.0.")
+    )
+    attribution = models.CharField(
+        _("attribution"), max_length=300, blank=True, help_text=_("The credit line shown with the picture.")
+    )
+    gallery_slot = models.PositiveIntegerField(_("gallery slot"), null=True, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+
+    objects = CelebrityImageQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("image")
+        verbose_name_plural = _("images")
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["face_type", "gallery_slot"], name="celebrityimage_slot_unique"),
+            models.CheckConstraint(
+                condition=models.Q(gallery_slot__isnull=True)
+                | (models.Q(face_type__isnull=False) & ~models.Q(source="") & ~models.Q(licence="")),
+                name="celebrityimage_published_complete",
+                violation_error_message=_("A published image needs a face type, a source and a licence."),
+            ),
+            models.CheckConstraint(condition=Exact(Length("sha256"), 64), name="celebrityimage_sha256_length"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.celebrity} #{self.pk}"
+
+    @property
+    def is_published(self) -> bool:
+        return self.gallery_slot is not None
+
+    @property
+    def is_publishable(self) -> bool:
+        """Whether type, source and licence are there, as a published image needs."""
+        return self.face_type_id is not None and bool(self.source) and bool(self.licence)
+
+    @property
+    def url(self) -> str:
+        return storages["catalog"].url(self.file)

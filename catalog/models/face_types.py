@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from catalog.languages import in_language
-from catalog.models.images import CelebrityImage
+from catalog.models.celebrities import CelebrityImage
 from catalog.validators import split_sentences, validate_description
 from inference import contracts
 

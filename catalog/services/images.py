@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 
 from catalog.errors import DuplicateImage, IncompleteImage
 from catalog.models import Celebrity, CelebrityImage, FaceType
-from catalog.models.images import CelebrityImageQuerySet
-from catalog.services.pictures import picture_from_upload, picture_remove, picture_store
+from catalog.models.celebrities import CelebrityImageQuerySet
+from catalog.services.pictures import Picture, picture_from_upload, picture_remove, picture_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,14 @@ class PublishOutcome:
 
     published: tuple[CelebrityImage, ...]
     incomplete: tuple[CelebrityImage, ...]
+
+
+def image_verify(*, content: bytes) -> Picture:
+    """The picture that image_add would store. Raises InvalidPicture, PictureTooLarge and DuplicateImage."""
+    picture = picture_from_upload(content)
+    if CelebrityImage.objects.filter(sha256=picture.sha256).exists():
+        raise DuplicateImage(_("This picture is in the catalogue already."))
+    return picture
 
 
 def image_add(
@@ -33,8 +41,8 @@ def image_add(
     licence: str = "",
     attribution: str = "",
 ) -> CelebrityImage:
-    """Add an unpublished image. Raises InvalidPicture, PictureTooLarge and DuplicateImage."""
-    picture = picture_from_upload(content)
+    """Add an unpublished image. Raises as image_verify does."""
+    picture = image_verify(content=content)
     image = CelebrityImage(
         celebrity=celebrity,
         face_type=face_type,
@@ -46,8 +54,6 @@ def image_add(
         licence=licence,
         attribution=attribution,
     )
-    if CelebrityImage.objects.filter(sha256=image.sha256).exists():
-        raise DuplicateImage(_("This picture is in the catalogue already."))
     picture_store(picture)
     try:
         with transaction.atomic():
