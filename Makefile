@@ -5,7 +5,7 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check clean
+.PHONY: run test check translations clean
 
 run: $(VENV)/.installed .env
 	@$(BIN)/python manage.py prepare
@@ -28,6 +28,10 @@ check: $(VENV)/.installed-dev
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+translations: $(VENV)/.installed-dev
+	$(BIN)/python manage.py makemessages -l ko --no-obsolete --no-wrap --ignore=.venv --ignore=tests
+	$(BIN)/pybabel compile -f -d locale -D django
 
 clean:
 	rm -rf $(VENV) var .env

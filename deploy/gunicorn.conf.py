@@ -13,6 +13,8 @@ threads = 8
 timeout = 60
 graceful_timeout = 30
 keepalive = 75
+# Signals steer a running server; the control socket would lie in the home folder.
+control_socket_disable = True
 # Heartbeats in memory: a slow disk cannot make a healthy worker look dead.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112
 

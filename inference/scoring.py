@@ -1,6 +1,6 @@
 """The scoring policy: part types -> one score -> one type. Pure functions, no Django, no torch.
 
-The rule is the source system's (see docs/scoring.md), with two changes: a part counts with its
+The rule is the source system's (docs/scoring.md tells it), with two changes: a part counts with its
 *expected* factor under its probabilities, so that the score is continuous, and the type model's
 calibration curve then spreads the scores as the survey's shares ask.
 """
