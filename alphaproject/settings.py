@@ -13,6 +13,7 @@ from zoneinfo import available_timezones
 import environs
 from cryptography.fernet import Fernet
 from django.urls import reverse_lazy
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -248,11 +249,49 @@ SPECTACULAR_SETTINGS = {
 
 # --- Back office ------------------------------------------------------------------------------
 LOGIN_URL = reverse_lazy("admin:login")
+
+
+def _sidebar_item(title: Promise, icon: str, model: str) -> dict[str, Any]:
+    """A link to a model's list, for those who may see it; model: app_label.model_name."""
+    app_label, model_name = model.split(".")
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{app_label}_{model_name}_changelist"),
+        "permission": lambda request: request.user.has_perm(f"{app_label}.view_{model_name}"),
+    }
+
+
 UNFOLD = {
     "SITE_TITLE": "Alpha Project",
     "SITE_HEADER": "Alpha Project",
     "SITE_SYMBOL": "face",
     "SHOW_LANGUAGES": True,
+    "SIDEBAR": {
+        "show_search": True,
+        "navigation": [
+            {
+                "title": _("Catalogue"),
+                "separator": True,
+                "items": [
+                    _sidebar_item(_("Face types"), "category", "catalog.facetype"),
+                    _sidebar_item(_("Celebrities"), "person", "catalog.celebrity"),
+                    _sidebar_item(_("Images"), "photo_library", "catalog.celebrityimage"),
+                    _sidebar_item(_("Guidance"), "help", "catalog.guidance"),
+                    _sidebar_item(_("Scoring policies"), "tune", "catalog.scoringpolicy"),
+                ],
+            },
+            {
+                "title": _("Access"),
+                "separator": True,
+                "items": [
+                    _sidebar_item(_("Users"), "manage_accounts", "auth.user"),
+                    _sidebar_item(_("Groups"), "groups", "auth.group"),
+                    _sidebar_item(_("API tokens"), "key", "authtoken.tokenproxy"),
+                ],
+            },
+        ],
+    },
 }
 
 # --- Security ---------------------------------------------------------------------------------
