@@ -24,6 +24,8 @@ api_v1 = [
 
 urlpatterns = [
     path("", pages.StartView.as_view(), name="start"),
+    path("results/<uuid:classification_id>/delete/", pages.ResultDeleteView.as_view(), name="result-delete"),
+    path("results/deleted/", pages.ResultDeletedView.as_view(), name="result-deleted"),
     path("api/v1/", include((api_v1, "api"))),
     path("api/RegisterResult", legacy.RegisterResultView.as_view(), name="legacy-register-result"),
     path("admin/", admin.site.urls),
