@@ -357,7 +357,7 @@ def test_owner_erases_result_and_photo(client: HttpClient, result: Classificatio
     page = erase(client, result)
 
     assert page.status_code == 302
-    assert "Your result has been erased" in text(client.get(page.url))
+    assert "Your result has been erased" in text(client.get(page["Location"]))
     assert not Classification.objects.exists()
     assert stored_photos() == []
 
@@ -408,7 +408,7 @@ def test_reloading_the_address_of_an_erasure_leads_to_the_start(client: HttpClie
     page = client.get(f"/results/{uuid4()}/delete/")
 
     assert page.status_code == 302
-    assert page.url == "/"
+    assert page["Location"] == "/"
 
 
 # --- Errors ---

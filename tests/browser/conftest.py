@@ -1,0 +1,78 @@
+"""A real Chromium before a running server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from tests.fakes import FakeBackend
+
+OpenPage = Callable[..., Page]
+
+PHONE = {"width": 390, "height": 844}
+TIMEOUT_MILLISECONDS = 15_000
+OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    executable = shutil.which("chromium") or shutil.which("google-chrome")
+    if executable is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("Chromium is not installed, and CI tests the pages in it")
+        pytest.skip("Chromium is not installed")
+    with pytest.MonkeyPatch.context() as environment:
+        # Playwright's synchronous interface keeps an event loop in this thread, in which Django would
+        # refuse to touch the database; nothing here runs in that loop.
+        environment.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=executable, args=OPTIONS)
+            yield browser
+            browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Browser, live_server: LiveServer, catalogue: None, engine: FakeBackend) -> Iterator[OpenPage]:
+    """Open the start page in a browser of its own; keyword arguments are its context's options.
+
+    The test fails for whatever the browser complains of: scripts, missing files, the content policy.
+    """
+    complaints: list[str] = []
+    contexts = []
+
+    def complain(message: ConsoleMessage) -> None:
+        # Chromium also complains of a page that answers with an error status, as refusals do.
+        is_page_status = message.text.startswith("Failed to load resource") and message.location["url"] == (
+            f"{live_server.url}/"
+        )
+        if message.type in ("error", "warning") and not is_page_status:
+            complaints.append(message.text)
+
+    def open_(**options: Any) -> Page:
+        defaults: dict[str, Any] = {"viewport": PHONE, "locale": "en-US", "reduced_motion": "reduce"}
+        context = chromium.new_context(**(defaults | options))
+        contexts.append(context)
+        context.set_default_timeout(TIMEOUT_MILLISECONDS)
+        page = context.new_page()
+        page.on("console", complain)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(live_server.url)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert complaints == []
