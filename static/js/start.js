@@ -88,6 +88,7 @@ function setSending(isSending) {
   form.toggleAttribute("data-sending", isSending);
   submit.setAttribute("aria-disabled", String(isSending));
   waiting.hidden = !isSending;
+  if (isSending) waiting.scrollIntoView({ block: "nearest" });
 }
 
 input.addEventListener("change", photoChosen);
