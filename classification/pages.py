@@ -27,6 +27,7 @@ from classification.problems import SENTENCES, Problem, problem_of
 from classification.result_page import ResultPage
 from inference.contracts import InferenceError, PhotoTooLarge, RefusalReason
 
+# Each of these refusals has a drawing of what went wrong.
 DRAWN_CODES = frozenset(reason.value for reason in RefusalReason)
 
 
@@ -121,7 +122,7 @@ def _start_page(
     context = {
         "form": form,
         "problem": problem,
-        "drawing": problem.code if problem and problem.code in DRAWN_CODES else "",
+        "drawing": f"drawings/{problem.code}.svg" if problem and problem.code in DRAWN_CODES else "",
         "max_photo_bytes": settings.MAX_PHOTO_BYTES,
     }
     response = render(request, "classification/start.html", context, status=problem.status if problem else status)

@@ -40,7 +40,7 @@ function problemOf(file) {
   return file.type && !types.includes(file.type) ? "type" : null;
 }
 
-/** The photo as a smaller JPEG, or null where it is better sent as it is. */
+/** A list of the photo as a smaller JPEG, or null where it is better sent as it is. */
 async function shrunk(file) {
   if (file.size <= SHRINK_ABOVE_BYTES) return null;
   const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
@@ -53,7 +53,7 @@ async function shrunk(file) {
   context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
   bitmap.close();
   const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", JPEG_QUALITY));
-  return blob && blob.size < file.size ? new File([blob], "photo.jpg", { type: "image/jpeg" }) : null;
+  return blob && blob.size < file.size ? listOf(new File([blob], "photo.jpg", { type: "image/jpeg" })) : null;
 }
 
 async function replaceByShrunk(file) {
@@ -61,7 +61,7 @@ async function replaceByShrunk(file) {
   // Another photo may have been chosen meanwhile.
   if (input.files[0] !== file) return;
   if (smaller) {
-    input.files = listOf(smaller);
+    input.files = smaller;
   } else if (file.size > maxBytes) {
     input.value = "";
     showPhoto(null);
@@ -93,12 +93,13 @@ function setSending(isSending) {
 
 input.addEventListener("change", photoChosen);
 
-form.addEventListener("dragover", (event) => {
+// Anywhere on the page: a browser would leave it to show a photo that missed the form.
+document.addEventListener("dragover", (event) => {
   event.preventDefault();
   drop.classList.add("over");
 });
-form.addEventListener("dragleave", () => drop.classList.remove("over"));
-form.addEventListener("drop", (event) => {
+document.addEventListener("dragleave", () => drop.classList.remove("over"));
+document.addEventListener("drop", (event) => {
   event.preventDefault();
   drop.classList.remove("over");
   const [file] = event.dataTransfer.files;

@@ -250,7 +250,7 @@ def test_small_photo_is_sent_as_it_is(open_page: OpenPage, photo: Path) -> None:
     assert bytes(sent) == photo.read_bytes()
 
 
-def test_photo_can_be_dropped_onto_the_form(open_page: OpenPage, photo: Path) -> None:
+def test_photo_can_be_dropped_anywhere_on_the_page(open_page: OpenPage, photo: Path) -> None:
     page = open_page()
     dropped = page.evaluate_handle(
         """base64 => {
@@ -262,12 +262,22 @@ def test_photo_can_be_dropped_onto_the_form(open_page: OpenPage, photo: Path) ->
         base64.b64encode(photo.read_bytes()).decode(),
     )
 
-    page.dispatch_event(".drop", "drop", {"dataTransfer": dropped})
+    page.dispatch_event("h1", "drop", {"dataTransfer": dropped})
 
     expect(page.locator(".preview")).to_be_visible()
     page.locator("[name=birth_date]").fill("1996-05-04")
     send(page)
     expect(page.locator(".result")).to_be_visible()
+
+
+def test_phone_offers_its_camera(open_page: OpenPage, photo: Path) -> None:
+    assert open_page().get_by_role("button", name="Take a photo now").is_hidden()
+    page = open_page(has_touch=True, is_mobile=True)
+    page.on("filechooser", lambda chooser: chooser.set_files(photo))
+
+    page.get_by_role("button", name="Take a photo now").tap()
+
+    expect(page.locator(".preview")).to_be_visible()
 
 
 def test_video_is_refused_before_it_is_sent(open_page: OpenPage, photo: Path) -> None:
