@@ -69,12 +69,30 @@ _NOMINAL_OUTLINE: Floats = np.array([[0.29, 0.34], [0.71, 0.34], [0.36, 0.80], [
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidate:
+class Candidate:
     """A face the detector proposes, in decoded pixels: box (4,) x0, y0, x1, y1, points (5, 2), score 0 to 1."""
 
     box: Floats
     points: Floats
     score: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """What the verifier says of a crop: probabilities of a face and of a cover, points (5, 2) in crop pixels."""
+
+    face: float
+    covered: float
+    points: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class _Proposal:
+    """A candidate, the crop it was looked at in (matrix (2, 3), decoded pixels to crop), and the verdict."""
+
+    candidate: Candidate
+    matrix: Floats
+    check: _Check
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +133,7 @@ class Engine:
         """One analysis or one refusal for each photo."""
         faces = self.find_faces(photos)
         found = [face for face in faces if isinstance(face, AlignedFace)]
-        answers = iter(self._rate(found))
+        answers = iter(self.rate(found))
         results: list[FaceAnalysis | InferenceError] = []
         for photo, face in zip(photos, faces, strict=True):
             if isinstance(face, InferenceError):
@@ -127,18 +145,18 @@ class Engine:
 
     def find_faces(self, photos: Sequence[DecodedPhoto]) -> list[AlignedFace | PhotoRefused]:
         """The gate alone: each photo's one full human face, or why there is none."""
-        proposals = self._detect([photo.pixels for photo in photos])
-        matrices = [[crop_matrix(candidate.points) for candidate in candidates] for candidates in proposals]
-        crops = [warp(photo.pixels, matrix) for photo, found in zip(photos, matrices, strict=True) for matrix in found]
-        checks = iter(self._verify(crops))
-        answers: list[AlignedFace | PhotoRefused] = []
-        for photo, candidates, found in zip(photos, proposals, matrices, strict=True):
-            checked = [(candidate, matrix, next(checks)) for candidate, matrix in zip(candidates, found, strict=True)]
-            answers.append(self._choose(photo, checked))
-        return answers
+        candidates = self.detect([photo.pixels for photo in photos])
+        matrices = [[crop_matrix(candidate.points) for candidate in found] for found in candidates]
+        crops = [warp(photo.pixels, matrix) for photo, own in zip(photos, matrices, strict=True) for matrix in own]
+        checks = iter(self.verify(crops))
+        proposals = [
+            [_Proposal(candidate, matrix, next(checks)) for candidate, matrix in zip(found, own, strict=True)]
+            for found, own in zip(candidates, matrices, strict=True)
+        ]
+        return [self._choose(photo, own) for photo, own in zip(photos, proposals, strict=True)]
 
     @torch.inference_mode()
-    def _detect(self, photos: Sequence[Pixels]) -> list[list[_Candidate]]:
+    def detect(self, photos: Sequence[Pixels]) -> list[list[Candidate]]:
         """Candidates of each photo, the largest first."""
         if not photos:
             return []
@@ -168,59 +186,55 @@ class Engine:
         return found
 
     @torch.inference_mode()
-    def _verify(self, crops: Sequence[Pixels]) -> list[tuple[float, float, Floats]]:
-        """Probability of a face, probability of a cover, and the points (5, 2) in crop pixels, of each crop."""
+    def verify(self, crops: Sequence[Pixels]) -> list[_Check]:
+        """Look closely at each crop."""
         if not crops:
             return []
         out = self._gate.verifier(to_tensor(crops, self._device))
         points = (out.points * CROP_SIZE).cpu().double().numpy()
         faces, covers = torch.sigmoid(out.face).tolist(), torch.sigmoid(out.covered).tolist()
-        return list(zip(faces, covers, points, strict=True))
+        return [_Check(*values) for values in zip(faces, covers, points, strict=True)]
 
-    def _choose(
-        self, photo: DecodedPhoto, checked: Sequence[tuple[_Candidate, Floats, tuple[float, float, Floats]]]
-    ) -> AlignedFace | PhotoRefused:
-        """The face the photo is of, or the first reason against it."""
-        real = [entry for entry in checked if entry[2][0] >= self._thresholds["face"]]
+    def _choose(self, photo: DecodedPhoto, proposals: Sequence[_Proposal]) -> AlignedFace | PhotoRefused:
+        """The face the photo is of, or the first reason against it. proposals: the largest first."""
+        real = [proposal for proposal in proposals if proposal.check.face >= self._thresholds["face"]]
         if not real:
-            return PhotoRefused(self._why_no_face(photo, checked))
-        candidate, rough, (face, covered, refined) = real[0]
-        if len(real) > 1 and _area(candidate.box) < DOMINANT_AREA_RATIO * _area(real[1][0].box):
-            return PhotoRefused(RefusalReason.MULTIPLE_FACES)
-        if (candidate.box[2:] - candidate.box[:2]).min() * photo.scale < self._limits.min_face_pixels:
-            return PhotoRefused(RefusalReason.FACE_TOO_SMALL)
-        if _nose_offset(refined) > _MAX_NOSE_OFFSET:
-            return PhotoRefused(RefusalReason.FACE_TURNED_AWAY)
-        points = apply(invert(rough), refined)
+            return PhotoRefused(self._why_no_face(photo, proposals))
+        candidate, check = real[0].candidate, real[0].check
+        points = apply(invert(real[0].matrix), check.points)
         matrix = crop_matrix(points)
-        if _is_cut_off(_NOMINAL_OUTLINE * CROP_SIZE, matrix, photo):
-            return PhotoRefused(RefusalReason.FACE_CUT_OFF)
-        crop = warp(photo.pixels, matrix)
-        if _is_dark(crop):
-            return PhotoRefused(RefusalReason.TOO_DARK)
-        if _sharpness(crop) < _MIN_SHARPNESS:
-            return PhotoRefused(RefusalReason.TOO_BLURRY)
-        if covered >= self._thresholds["covered"]:
-            return PhotoRefused(RefusalReason.FACE_COVERED)
-        return AlignedFace(candidate.box, points, candidate.score * face, matrix, crop)
+        face = AlignedFace(candidate.box, points, candidate.score * check.face, matrix, warp(photo.pixels, matrix))
+        if len(real) > 1 and _area(candidate.box) < DOMINANT_AREA_RATIO * _area(real[1].candidate.box):
+            return PhotoRefused(RefusalReason.MULTIPLE_FACES)
+        reason = self._why_unusable(photo, face, check.covered)
+        return PhotoRefused(reason) if reason else face
 
-    def _why_no_face(
-        self, photo: DecodedPhoto, checked: Sequence[tuple[_Candidate, Floats, tuple[float, float, Floats]]]
-    ) -> RefusalReason:
+    def _why_unusable(self, photo: DecodedPhoto, face: AlignedFace, covered: float) -> RefusalReason | None:
+        """What is wrong with a photo's one face; the first that holds is what the person should mend first."""
+        faults = {
+            RefusalReason.FACE_TOO_SMALL: (face.box[2:] - face.box[:2]).max() * photo.scale
+            < self._limits.min_face_pixels,
+            RefusalReason.FACE_TURNED_AWAY: _nose_offset(face.points) > _MAX_NOSE_OFFSET,
+            RefusalReason.FACE_CUT_OFF: _is_cut_off(_NOMINAL_OUTLINE * CROP_SIZE, face.matrix, photo),
+            RefusalReason.TOO_DARK: _is_dark(face.crop),
+            RefusalReason.TOO_BLURRY: _sharpness(face.crop) < _MIN_SHARPNESS,
+            RefusalReason.FACE_COVERED: covered >= self._thresholds["covered"],
+        }
+        return next((reason for reason, holds in faults.items() if holds), None)
+
+    def _why_no_face(self, photo: DecodedPhoto, proposals: Sequence[_Proposal]) -> RefusalReason:
         """A photo without a verified face: perhaps there is one that cannot be seen well."""
         if _is_dark(photo.pixels):
             return RefusalReason.TOO_DARK
-        likely = [entry for entry in checked if entry[0].score >= self._thresholds["likely"]]
-        if likely:
-            _, matrix, _ = likely[0]
-            if _sharpness(warp(photo.pixels, matrix)) < _MIN_SHARPNESS:
-                return RefusalReason.TOO_BLURRY
-            if _is_cut_off(_NOMINAL_OUTLINE * CROP_SIZE, matrix, photo):
-                return RefusalReason.FACE_CUT_OFF
+        likely = [proposal for proposal in proposals if proposal.candidate.score >= self._thresholds["likely"]]
+        if likely and _is_cut_off(_NOMINAL_OUTLINE * CROP_SIZE, likely[0].matrix, photo):
+            return RefusalReason.FACE_CUT_OFF
+        if likely and _sharpness(warp(photo.pixels, likely[0].matrix)) < _MIN_SHARPNESS:
+            return RefusalReason.TOO_BLURRY
         return RefusalReason.NO_FACE
 
     @torch.inference_mode()
-    def _rate(self, faces: Sequence[AlignedFace]) -> list[tuple[Floats, Floats, Floats]]:
+    def rate(self, faces: Sequence[AlignedFace]) -> list[tuple[Floats, Floats, Floats]]:
         """Lines (5,) and their spreads (5,) in shares of the crop, and type probabilities (3, 5), of each face.
 
         A face and its mirror image are rated alike by averaging both.
@@ -279,19 +293,19 @@ class Engine:
         )
 
 
-def _candidate(box: Floats, points: Floats, score: float, square: Letterbox) -> _Candidate:
+def _candidate(box: Floats, points: Floats, score: float, square: Letterbox) -> Candidate:
     """From the detector's square (centre, size) to decoded pixels."""
     origin = np.array([square.left, square.top])
     centre = (box[:2] - origin) / square.scale
     half = box[2:] / square.scale / 2
-    return _Candidate(
+    return Candidate(
         np.concatenate([centre - half, centre + half]), (points.reshape(5, 2) - origin) / square.scale, score
     )
 
 
-def _distinct(candidates: Sequence[_Candidate]) -> list[_Candidate]:
+def _distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Drop what overlaps a better candidate (best first); the largest of the rest comes first."""
-    kept: list[_Candidate] = []
+    kept: list[Candidate] = []
     for candidate in candidates:
         if all(_iou(candidate.box, other.box) < _SAME_FACE_IOU for other in kept):
             kept.append(candidate)

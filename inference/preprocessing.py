@@ -102,7 +102,7 @@ def warp(pixels: Pixels, matrix: Floats, size: int = CROP_SIZE) -> Pixels:
         x1, y1 = np.clip(np.ceil(corners.max(axis=0)).astype(int) + shrink, 1, [width, height])
         reduced_width, reduced_height = max(1, (x1 - x0) // shrink), max(1, (y1 - y0) // shrink)
         region = pixels[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)]
-        pixels = cv2.resize(region, (reduced_width, reduced_height), interpolation=cv2.INTER_AREA)
+        pixels = np.asarray(cv2.resize(region, (reduced_width, reduced_height), interpolation=cv2.INTER_AREA), np.uint8)
         step = np.array([region.shape[1] / reduced_width, region.shape[0] / reduced_height])
         origin = np.array([x0, y0])
         centred = np.column_stack([matrix[:, :2] * step, apply(matrix, origin)])

@@ -76,7 +76,8 @@ class TypesNet(nn.Module):
 
     def forward_head(self, embeddings: Tensor) -> Tensor:
         """Type probabilities (B, 3, 5) of part embeddings (B, 3, 128)."""
-        return self.ordinal((embeddings * self.rate).sum(-1) + self.bias)
+        probabilities: Tensor = self.ordinal((embeddings * self.rate).sum(-1) + self.bias)
+        return probabilities
 
     def forward(self, crops: Tensor, boxes: Tensor) -> TypePrediction:
         embeddings = self.forward_features(crops, boxes).float()

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from inference.preprocessing import Floats, Pixels, apply
 
 Rng = np.random.Generator
+# Weights of pixels, 0 to 1 unless said otherwise.
+Mask = NDArray[np.float32]
 
 # Left and right swap names when an image is mirrored.
 _MIRRORED_POINTS = [1, 0, 2, 4, 3]
@@ -24,9 +27,10 @@ def photometric(image: Pixels, rng: Rng, strength: float = 1.0) -> Pixels:
     if rng.random() < 0.8:
         gamma = float(np.exp(rng.normal(0, 0.35 * strength)))
         gain = float(np.exp(rng.normal(0, 0.2 * strength)))
-        out = 255 * (np.clip(out / 255, 0, 1) ** gamma) * gain
-        pivot = out.mean()
-        out = (out - pivot) * float(np.exp(rng.normal(0, 0.2 * strength))) + pivot
+        contrast = float(np.exp(rng.normal(0, 0.2 * strength)))
+        curve = 255 * np.linspace(0, 1, 256) ** gamma * gain
+        pivot = float(curve[int(image.mean())])
+        out = ((curve - pivot) * contrast + pivot).astype(np.float32)[image]
     if rng.random() < 0.15 * strength:
         out[:] = out @ np.array([0.299, 0.587, 0.114], np.float32)[:, None]
     elif rng.random() < 0.5:
@@ -47,7 +51,7 @@ def photometric(image: Pixels, rng: Rng, strength: float = 1.0) -> Pixels:
     return np.ascontiguousarray(result)
 
 
-def _light_gradient(height: int, width: int, rng: Rng) -> Floats:
+def _light_gradient(height: int, width: int, rng: Rng) -> Mask:
     """Light from one side, (height, width, 1)."""
     angle = rng.uniform(0, 2 * np.pi)
     ys, xs = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
@@ -104,10 +108,9 @@ def random_patch(sources: Sequence[Pixels], size: tuple[int, int], rng: Rng) -> 
     return np.asarray(cv2.resize(piece, (width, height), interpolation=interpolation), np.uint8)
 
 
-def blend(image: Pixels, patch: Pixels, mask: Floats) -> Pixels:
+def blend(image: Pixels, patch: Pixels, mask: Mask) -> Pixels:
     """image where mask is 0, patch where it is 1. Shapes: (H, W, 3), (H, W, 3), (H, W)."""
-    weight = mask[..., None].astype(np.float32)
-    return np.asarray(image * (1 - weight) + patch * weight, np.uint8)
+    return np.asarray(cv2.blendLinear(patch, image, mask, 1 - mask), np.uint8)
 
 
 def cover_nose_and_mouth(image: Pixels, points: Floats, textures: Sequence[Pixels], rng: Rng) -> Pixels:
@@ -120,8 +123,8 @@ def cover_nose_and_mouth(image: Pixels, points: Floats, textures: Sequence[Pixel
     mouth = (points[3] + points[4]) / 2
     down = mouth - eyes
     across = np.array([down[1], -down[0]])
-    length = np.linalg.norm(down) + 1e-6
-    across = across / length * max(float(np.linalg.norm(points[1] - points[0])), 0.7 * float(length))
+    length = float(np.linalg.norm(down)) + 1e-6
+    across = across / length * max(float(np.linalg.norm(points[1] - points[0])), 0.7 * length)
     kind = rng.random()
     top = rng.uniform(0.25, 0.5)
     bottom = rng.uniform(1.35, 1.95)
@@ -138,7 +141,7 @@ def cover_nose_and_mouth(image: Pixels, points: Floats, textures: Sequence[Pixel
             (shift + half * r * np.cos(a), middle + tall * r * np.sin(a)) for a, r in zip(angles, radius, strict=True)
         ]
     polygon = np.array([eyes + x * across + y * down for x, y in outline])
-    mask = _polygon_mask(image.shape[:2], polygon, softness=float(rng.uniform(0.5, 1.5)) * length / 40)
+    mask = _polygon_mask(image.shape[:2], polygon, softness=rng.uniform(0.5, 1.5) * length / 40)
     if rng.random() < 0.35:
         # A hand: the person's own skin colour, with shades of fingers.
         cheek = np.clip((eyes + down * 0.5 + across * 0.45).astype(int), 0, [image.shape[1] - 1, image.shape[0] - 1])
@@ -164,7 +167,7 @@ def cover_elsewhere(image: Pixels, points: Floats, textures: Sequence[Pixels], r
     across = points[1] - points[0]
     kind = rng.random()
     if kind < 0.35:
-        mask = np.zeros(image.shape[:2], np.float32)
+        mask: Mask = np.zeros(image.shape[:2], np.float32)
         for eye in points[:2]:
             half, tall = rng.uniform(0.36, 0.48), rng.uniform(0.22, 0.35)
             corners = [(-half, -tall), (half, -tall), (half * 0.8, tall), (-half * 0.8, tall)]
@@ -185,8 +188,8 @@ def cover_elsewhere(image: Pixels, points: Floats, textures: Sequence[Pixels], r
     return blend(image, random_patch(textures, image.shape[:2], rng), mask)
 
 
-def _polygon_mask(size: tuple[int, int], polygon: Floats, softness: float) -> Floats:
-    mask = np.zeros(size, np.float32)
+def _polygon_mask(size: tuple[int, int], polygon: Floats, softness: float) -> Mask:
+    mask: Mask = np.zeros(size, np.float32)
     cv2.fillPoly(mask, [np.round(polygon).astype(np.int32)], 1.0)
     if softness > 0.3:
         mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), softness), np.float32)

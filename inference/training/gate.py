@@ -32,11 +32,14 @@ from inference.preprocessing import (
     warp,
 )
 from inference.training import augmentation
-from inference.training.augmentation import Rng
+from inference.training.augmentation import Mask, Rng
 from inference.training.loop import EPOCH_SAMPLES, FitSettings, RunOptions, fit
 from inference.training.teachers import FACE_SCORE, FaceLabel, FaceTeacher, LabelledImage, load_labelled
 
 _CELLS = DETECTOR_SIZE // STRIDE
+# Probabilities from which the released weights accept: a candidate at all, a verified face, a cover; and
+# a candidate that is worth explaining when it is refused.
+THRESHOLDS = {"detection": 0.3, "face": 0.5, "covered": 0.5, "likely": 0.6}
 # What the teacher half believes on a scene makes a negative worth learning.
 _HARD_SCORE = 0.2
 # Faces smaller than this in the detector's input are not asked of it.
@@ -60,19 +63,6 @@ def place(face: FaceLabel, matrix: Floats, degrees: float) -> Placed:
     cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
     size = np.array([np.hypot(width * cos, height * sin), np.hypot(width * sin, height * cos)])
     return Placed(centre, size, apply(matrix, face.points))
-
-
-def mirror(image: LabelledImage) -> LabelledImage:
-    width = image.pixels.shape[1]
-    faces = tuple(
-        FaceLabel(
-            np.array([width - face.box[2], face.box[1], width - face.box[0], face.box[3]]),
-            augmentation.mirror_points(face.points, width),
-            face.score,
-        )
-        for face in image.faces
-    )
-    return LabelledImage(image.file, np.ascontiguousarray(image.pixels[:, ::-1]), faces)
 
 
 class PortraitSampler:
@@ -109,22 +99,19 @@ class DetectorSamples(Dataset[dict[str, Tensor]]):
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         rng = np.random.default_rng((self._seed, index))
         kind = rng.random()
+        faces: list[Placed] = []
         if kind < 0.2:
-            picture, faces = self._scene(rng), []
+            picture = self._scene(rng)
         elif kind < 0.55:
             picture, faces = self._alone(rng)
         else:
             picture, faces = self._composed(rng)
+        if rng.random() < 0.5:
+            picture, faces = np.ascontiguousarray(picture[:, ::-1]), [_mirrored(face) for face in faces]
         return _detector_targets(augmentation.photometric(picture, rng), faces)
-
-    def _portrait(self, rng: Rng) -> LabelledImage:
-        portrait = self._portraits.draw(rng)
-        return mirror(portrait) if rng.random() < 0.5 else portrait
 
     def _scene(self, rng: Rng) -> Pixels:
         scene = self._scenes[int(rng.integers(len(self._scenes)))]
-        if rng.random() < 0.5:
-            scene = np.ascontiguousarray(scene[:, ::-1])
         if rng.random() < 0.4:
             return letterbox(scene)[0]
         height, width = scene.shape[:2]
@@ -135,7 +122,7 @@ class DetectorSamples(Dataset[dict[str, Tensor]]):
 
     def _alone(self, rng: Rng) -> tuple[Pixels, list[Placed]]:
         """One portrait by itself, as it is or zoomed until the face overfills the frame."""
-        portrait = self._portrait(rng)
+        portrait = self._portraits.draw(rng)
         if rng.random() < 0.15:
             square, box = letterbox(portrait.pixels)
             matrix = np.array([[box.scale, 0, box.left], [0, box.scale, box.top]], np.float64)
@@ -165,7 +152,7 @@ class DetectorSamples(Dataset[dict[str, Tensor]]):
         )
         placed: list[Placed] = []
         for _ in range(int(rng.choice([1, 2, 3], p=[0.6, 0.25, 0.15]))):
-            portrait = self._portrait(rng)
+            portrait = self._portraits.draw(rng)
             size = DETECTOR_SIZE * float(np.exp(rng.uniform(np.log(0.06), np.log(0.6))))
             target = rng.uniform(0.05, 0.95, 2) * DETECTOR_SIZE
             if any(np.abs(target - other.centre).max() < 0.6 * (size + other.size.max()) for other in placed):
@@ -174,12 +161,10 @@ class DetectorSamples(Dataset[dict[str, Tensor]]):
             matrix = _onto(portrait.faces[0], target, degrees, size)
             pixels = self._with_covers(portrait, rng, 0.2)
             overlay = warp(pixels, matrix, DETECTOR_SIZE)
-            mask = _portrait_mask(pixels.shape[:2], portrait.faces[0], rng)
-            weight = warp(np.repeat((mask * 255).astype(np.uint8)[..., None], 3, axis=2), matrix, DETECTOR_SIZE)
-            inside = warp(np.full_like(pixels, 255), matrix, DETECTOR_SIZE)[..., 0]
-            alpha = np.where(inside > 200, weight[..., 0] / 255.0, 0.0)
-            picture = augmentation.blend(picture, overlay, alpha)
-            placed.append(place(portrait.faces[0], matrix, degrees))
+            face = place(portrait.faces[0], matrix, degrees)
+            mask = _portrait_mask(face, degrees, rng) * _inside(pixels.shape[:2], matrix)
+            picture = augmentation.blend(picture, overlay, mask)
+            placed.append(face)
         return picture, placed
 
     def _with_covers(self, portrait: LabelledImage, rng: Rng, probability: float) -> Pixels:
@@ -187,6 +172,20 @@ class DetectorSamples(Dataset[dict[str, Tensor]]):
             return portrait.pixels
         cover = augmentation.cover_nose_and_mouth if rng.random() < 0.6 else augmentation.cover_elsewhere
         return cover(portrait.pixels, portrait.faces[0].points, self._scenes, rng)
+
+
+def _mirrored(face: Placed) -> Placed:
+    centre = np.array([DETECTOR_SIZE - face.centre[0], face.centre[1]])
+    return Placed(centre, face.size, augmentation.mirror_points(face.points, DETECTOR_SIZE))
+
+
+def _inside(size: tuple[int, int], matrix: Floats) -> Mask:
+    """Where in the detector's input a warped picture of size (height, width) lies: 1 inside, 0 outside."""
+    height, width = size
+    corners = apply(matrix, np.array([[1.0, 1.0], [width - 1, 1], [width - 1, height - 1], [1, height - 1]]))
+    mask: Mask = np.zeros((DETECTOR_SIZE, DETECTOR_SIZE), np.float32)
+    cv2.fillConvexPoly(mask, np.round(corners).astype(np.int32), 1.0)
+    return mask
 
 
 def _roll(rng: Rng) -> float:
@@ -205,7 +204,7 @@ def _warp_filled(pixels: Pixels, matrix: Floats, rng: Rng) -> Pixels:
     kind = rng.random()
     if kind < 0.4:
         return picture
-    inside = warp(np.full_like(pixels, 255), matrix, DETECTOR_SIZE)[..., 0] > 200
+    inside = _inside(pixels.shape[:2], matrix) > 0
     if kind < 0.7:
         stretched = cv2.warpAffine(
             pixels, matrix, (DETECTOR_SIZE, DETECTOR_SIZE), borderMode=cv2.BORDER_REPLICATE, flags=cv2.INTER_LINEAR
@@ -215,20 +214,19 @@ def _warp_filled(pixels: Pixels, matrix: Floats, rng: Rng) -> Pixels:
     return np.where(inside[..., None], picture, patch).astype(np.uint8)
 
 
-def _portrait_mask(size: tuple[int, int], face: FaceLabel, rng: Rng) -> Floats:
-    """What of a portrait to lay down: all of it, or head and shoulders with a soft edge."""
+def _portrait_mask(face: Placed, degrees: float, rng: Rng) -> Mask:
+    """What of a portrait to lay down: all of it, or head and shoulders with a soft edge. (256, 256), 0 to 1."""
     if rng.random() < 0.3:
-        return np.ones(size, np.float32)
-    mask = np.zeros(size, np.float32)
-    centre = (face.box[:2] + face.box[2:]) / 2
-    width, height = face.box[2:] - face.box[:2]
-    head = (int(width * rng.uniform(0.7, 1.0)), int(height * rng.uniform(0.75, 1.0)))
-    middle = (int(centre[0]), int(centre[1] - 0.05 * height))
-    cv2.ellipse(mask, middle, head, 0, 0, 360, 1.0, -1)
+        return np.ones((DETECTOR_SIZE, DETECTOR_SIZE), np.float32)
+    mask: Mask = np.zeros((DETECTOR_SIZE, DETECTOR_SIZE), np.float32)
+    eyes, mouth = face.points[:2].mean(axis=0), face.points[3:].mean(axis=0)
+    down = mouth - eyes
+    height = 2.9 * float(np.linalg.norm(down))
+    head = (0.75 * height * rng.uniform(0.7, 1.0), height * rng.uniform(0.75, 1.0))
+    cv2.ellipse(mask, (tuple(eyes + 0.3 * down), (2 * head[0], 2 * head[1]), degrees), 1.0, -1)
     if rng.random() < 0.7:
-        shoulders = (int(centre[0]), int(centre[1] + 1.6 * height))
-        cv2.ellipse(mask, shoulders, (int(width * 1.6), int(height)), 0, 0, 360, 1.0, -1)
-    return np.asarray(cv2.GaussianBlur(mask, (0, 0), max(0.8, float(width) * rng.uniform(0.01, 0.06))), np.float32)
+        cv2.ellipse(mask, (tuple(eyes + 4.9 * down), (2.4 * height, 2 * height), degrees), 1.0, -1)
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), max(0.8, height * rng.uniform(0.01, 0.04))), np.float32)
 
 
 def _detector_targets(picture: Pixels, faces: Sequence[Placed]) -> dict[str, Tensor]:
@@ -418,7 +416,7 @@ def find_false_alarms(scenes: Sequence[LabelledImage], data: Path) -> list[False
 
 
 def train_gate(run: RunOptions) -> GateNet:
-    """Train both of the gate's nets, each on its own samples."""
+    """Train the detector, then the verifier on twice as many samples, which cost a fraction."""
     torch.manual_seed(run.seed)
     faces = [file for file in face_files(run.data) if not file.is_held_out]
     places = [file for file in scene_files(run.data) if not file.is_held_out]
@@ -430,15 +428,15 @@ def train_gate(run: RunOptions) -> GateNet:
         net.detector,
         DetectorSamples(portraits, scenes, count, run.seed),
         detector_loss,
-        FitSettings(count // 32, 32, 2e-3, run.out / "detector.pt", device=run.device),
+        FitSettings(count // 16, 16, 1.5e-3, run.out / "detector.pt", device=run.device),
         "detector",
     )
     net.detector.load_state_dict(fitted.state_dict())
     fitted = fit(
         net.verifier,
-        VerifierSamples(portraits, scenes, find_false_alarms(scenes, run.data), count, run.seed + 1),
+        VerifierSamples(portraits, scenes, find_false_alarms(scenes, run.data), 2 * count, run.seed + 1),
         verifier_loss,
-        FitSettings(count // 64, 64, 2e-3, run.out / "verifier.pt", device=run.device),
+        FitSettings(2 * count // 32, 32, 1.5e-3, run.out / "verifier.pt", device=run.device),
         "verifier",
     )
     net.verifier.load_state_dict(fitted.state_dict())

@@ -63,6 +63,7 @@ def fit(
     samples: at least steps * batch of them, each a function of its index alone, so that a resumed
     run sees what an unbroken one would have seen.
     loss: of the net and one collated batch.
+    A checkpoint of the last step gives the result at once, so that a recipe of several fits resumes whole.
     """
     device = torch.device(settings.device)
     net = net.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
@@ -71,6 +72,7 @@ def fit(
     optimizer = torch.optim.AdamW(
         [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}],
         lr=settings.learning_rate,
+        fused=True,
     )
     average = copy.deepcopy(net).eval()
     start = 0
@@ -80,6 +82,10 @@ def fit(
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
         start = state["step"]
+        if state["steps"] != settings.steps:
+            raise ValueError(
+                f"{settings.checkpoint} is of a run of {state['steps']} steps, this is one of {settings.steps}"
+            )
     loader: DataLoader[Any] = DataLoader(
         Subset(samples, range(start * settings.batch, settings.steps * settings.batch)),
         batch_size=settings.batch,
@@ -101,9 +107,9 @@ def fit(
         _update_average(average, net, decay=min(0.998, (step + 1) / (step + 10)))
         mean_loss += (value.item() - mean_loss) / min(step - start + 1, 100)
         progress.set_postfix(loss=f"{mean_loss:.4f}", refresh=False)
-        if (step + 1) % _CHECKPOINT_EVERY == 0:
-            _save(settings.checkpoint, net, average, optimizer, step + 1)
-    settings.checkpoint.unlink(missing_ok=True)
+        if (step + 1) % _CHECKPOINT_EVERY == 0 or step + 1 == settings.steps:
+            state = {"net": net.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
+            _save(settings.checkpoint, state | {"step": step + 1, "steps": settings.steps})
     return average
 
 
@@ -124,12 +130,9 @@ def _update_average(average: nn.Module, net: nn.Module, decay: float) -> None:
             value.copy_(source[name])
 
 
-def _save(path: Path, net: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
+def _save(path: Path, state: dict[str, Any]) -> None:
     partial = path.with_suffix(".partial")
-    torch.save(
-        {"net": net.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict(), "step": step},
-        partial,
-    )
+    torch.save(state, partial)
     # A kill between the two leaves the last whole checkpoint in place.
     partial.replace(path)
 

@@ -24,6 +24,8 @@ from inference.training.gate import PortraitSampler, jitter_points, normalize
 from inference.training.loop import EPOCH_SAMPLES, FitSettings, RunOptions, fit
 from inference.training.teachers import FACE_SCORE, LabelledImage, load_labelled
 
+# A line this unsure, in shares of the crop's side, was not found.
+THRESHOLDS = {"line_spread": 0.1}
 _LANDMARKED_SHARE = 0.5
 _CHUNK = 256
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import nn
 
 from inference.contracts import ScoreCalibration
 from inference.dataset import ImageFile, data_hash
-from inference.registry import Manifest, TrainingData, pack_weights, preprocessing_of
+from inference.registry import Manifest, TrainingData, find_manifest, pack_weights, preprocessing_of
 
 SET_LICENCES = {
     "faces/london": "CC BY 4.0, DeBruine & Jones 2017, doi:10.6084/m9.figshare.5047666",
@@ -75,18 +75,21 @@ def release_model(
     net: nn.Module,
     folder: Path,
     *,
-    version: str,
     files: Sequence[ImageFile],
     thresholds: Mapping[str, float],
     calibration: ScoreCalibration | None = None,
+    metrics: Mapping[str, float] | None = None,
 ) -> Manifest:
-    """Write `<name>.safetensors`, `<name>.json` and `<name>.md` into a folder."""
+    """Write `<name>.safetensors`, `<name>.json` and `<name>.md` into a folder.
+
+    The version is the name and the start of the weights' hash: two different nets never share one.
+    """
     recipe = RECIPES[name]
     content, digest = pack_weights(net)
     sets = sorted({Path(file.name).parent.as_posix() for file in files})
     manifest = Manifest(
         name=name,
-        version=version,
+        version=f"{name}-{digest[:8]}",
         sha256=digest,
         licence=_LICENCE,
         intended_use=_INTENDED_USE,
@@ -99,12 +102,19 @@ def release_model(
         ),
         preprocessing=preprocessing_of(name),
         thresholds=dict(thresholds),
+        metrics=dict(metrics or {}),
         calibration=calibration,
     )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.safetensors").write_bytes(content)
     write_cards(manifest, folder)
     return manifest
+
+
+def record_metrics(name: str, folder: Path, metrics: Mapping[str, float], measured_with: str) -> None:
+    """Write what was measured into a model's cards; numbers of the training itself stay."""
+    manifest = find_manifest(name, folder)
+    write_cards(replace(manifest, metrics=manifest.metrics | dict(metrics), measured_with=measured_with), folder)
 
 
 def write_cards(manifest: Manifest, folder: Path) -> None:

@@ -60,10 +60,9 @@ class FaceTeacher:
         scale = _YUNET_SIZE / max(pixels.shape[:2])
         resized = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         self._detector.setInputSize((resized.shape[1], resized.shape[0]))
-        _, found = self._detector.detect(cv2.cvtColor(resized, cv2.COLOR_RGB2BGR))
-        if found is None:
-            return ()
-        rows = np.asarray(found, np.float64)
+        found = self._detector.detect(cv2.cvtColor(resized, cv2.COLOR_RGB2BGR))[1]
+        # Without a face OpenCV answers None, which its type stubs do not know.
+        rows = np.asarray([] if found is None else found, np.float64).reshape(-1, 15)
         rows[:, :14] /= scale
         labels = [
             FaceLabel(
@@ -125,4 +124,5 @@ class _DlibEmbedder:
         )
         chip = self._dlib.get_face_chip(pixels, self._aligner(pixels, square), _CHIP_SIZE, _CHIP_PADDING)
         both = self._net.compute_face_descriptor([chip, np.ascontiguousarray(chip[:, ::-1])])
-        return np.asarray(both, np.float32).mean(axis=0)
+        mean: NDArray[np.float32] = np.asarray(both, np.float32).mean(axis=0)
+        return mean

@@ -23,7 +23,7 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from inference.contracts import Box, FacePart, PartAnalysis, ScoreCalibration
-from inference.dataset import FOLDS, HELD_OUT_FOLD, RatedFaces, face_files, survey_types
+from inference.dataset import FOLDS, HELD_OUT_FOLD, SURVEY_SHARES, RatedFaces, face_files, survey_types
 from inference.nets.parts import PartsNet, part_boxes
 from inference.nets.types import EMBEDDING, PARTS, OrdinalHead, TypesNet
 from inference.preprocessing import CROP_SIZE, Floats, apply, crop_matrix, to_tensor, warp
@@ -35,6 +35,7 @@ from inference.training.loop import EPOCH_SAMPLES, FitSettings, RunOptions, fit
 from inference.training.parts import guess_lines
 from inference.training.teachers import FACE_SCORE, LabelledImage, identity_embeddings, load_labelled
 
+_BATCH = 64
 _VIEWS = 8
 _NO_BOX = Box(0, 0, 1, 1)
 # Faces other than adult men teach the rating too, with this weight against a man's.
@@ -166,21 +167,26 @@ def part_embeddings(
     return np.concatenate(rows)
 
 
+def _below_each_type() -> Tensor:
+    """The share of faces below each of the four best types."""
+    return 1 - torch.tensor(SURVEY_SHARES).cumsum(0)[:-1]
+
+
 def fit_ordinal(latent: Floats, types: NDArray[np.int64]) -> OrdinalHead:
     """Thresholds and scales, one set a part, by maximum likelihood. Shapes: latent (N, 3), types (N,)."""
     head = OrdinalHead()
     x, target = torch.from_numpy(latent).float(), torch.from_numpy(types)
-    head.thresholds.data = torch.quantile(x, torch.tensor([0.782, 0.568, 0.343, 0.152]), dim=0).T.contiguous()
+    head.thresholds.data = torch.quantile(x, _below_each_type(), dim=0).T.contiguous()
     optimizer = torch.optim.LBFGS(head.parameters(), max_iter=200, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimizer.zero_grad()
         probabilities = head(x).clamp(min=1e-6)
-        value = -probabilities.log().gather(2, target[:, None, None].expand(-1, PARTS, 1)).mean()
-        value.backward()  # type: ignore[no-untyped-call]
-        return value
+        likelihood: Tensor = probabilities.log().gather(2, target[:, None, None].expand(-1, PARTS, 1)).mean()
+        (-likelihood).backward()  # type: ignore[no-untyped-call]
+        return -likelihood
 
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    optimizer.step(closure)
     return head
 
 
@@ -233,48 +239,88 @@ class _Faces:
     is_man: NDArray[np.bool_]
     folds: NDArray[np.int64]
 
-    def known(self, chosen: NDArray[np.bool_]) -> dict[str, Floats]:
-        return {self.portraits[row].file.name: self.attributes[row] for row in np.flatnonzero(chosen)}
+
+class TypesTraining:
+    """One run: what all its fits share is read once."""
+
+    def __init__(self, run: RunOptions, parts: PartsNet) -> None:
+        """parts: the part finder whose boxes the type model will be given."""
+        files = [file for file in face_files(run.data) if not file.is_held_out]
+        portraits = [image for image in load_labelled(files, run.data, FACE_SCORE, "label portraits") if image.faces]
+        self._run = run
+        self._identities = identity_embeddings(portraits, run.out / "dlib_embeddings.npz")
+        self._lines = guess_lines(parts, portraits)
+        self._portraits = [image for image in portraits if image.file.name in self._lines]
+        self._faces = _rated_faces(RatedFaces.read(run.data), self._portraits)
+
+    def train(self) -> TrainedTypes:
+        faces = self._faces
+        pretrained = self._pretrain()
+        latent = np.full((len(faces.portraits), PARTS), np.nan)
+        for fold in sorted(set(range(FOLDS)) - {HELD_OUT_FOLD}):
+            learns = faces.folds != fold
+            _, predicted = self._fine_tune(pretrained, learns, f"without fold {fold}")
+            latent[~learns] = predicted[~learns]
+        released, _ = self._fine_tune(pretrained, np.ones(len(faces.portraits), np.bool_), "on all folds")
+
+        men = faces.is_man
+        types = survey_types(faces.rating[men])
+        head = fit_ordinal(latent[men], types)
+        released.ordinal.load_state_dict(head.state_dict())
+        with torch.inference_mode():
+            raw = raw_scores(head(torch.from_numpy(latent[men]).float()).double().numpy())
+        left_out_r = float(np.corrcoef(raw, faces.rating[men])[0, 1])
+        return TrainedTypes(released.eval(), fit_curve(raw, types, faces.rating[men]), left_out_r)
+
+    def _pretrain(self) -> TypesTrainee:
+        trainee = TypesTrainee(self._faces.attributes.shape[1])
+        steps = self._run.epochs * EPOCH_SAMPLES // _BATCH
+        settings = self._settings(steps, 2e-3, "types_pretrained")
+        samples = self._samples(~self._faces.is_man, rated_share=0.25, steps=steps)
+        fitted = fit(trainee, samples, types_loss, settings, "types, pre-training")
+        trainee.load_state_dict(fitted.state_dict())
+        return trainee
+
+    def _fine_tune(self, pretrained: TypesTrainee, learns: NDArray[np.bool_], title: str) -> tuple[TypesNet, Floats]:
+        """Adapt to the faces it may learn from and rate all: the net, and latent ratings (N, 3)."""
+        faces = self._faces
+        tuned = copy.deepcopy(pretrained)
+        steps = self._run.epochs * EPOCH_SAMPLES // _BATCH // _TUNING_SHARE
+        settings = self._settings(steps, 4e-4, f"types_{title.replace(' ', '_')}")
+        samples = self._samples(learns, rated_share=0.6, steps=steps)
+        tuned.load_state_dict(fit(tuned, samples, types_loss, settings, f"types, {title}").state_dict())
+        embeddings = part_embeddings(tuned.net, faces.portraits, self._lines, _VIEWS, self._run.seed)
+        latent = np.empty(embeddings.shape[:2])
+        for part in range(PARTS):
+            weights, bias = rating_weights(embeddings[learns, part], faces.rating[learns], faces.is_man[learns])
+            tuned.net.rate.data[part] = torch.from_numpy(weights).float()
+            tuned.net.bias.data[part] = bias
+            latent[:, part] = embeddings[:, part] @ weights + bias
+        return tuned.net, latent
+
+    def _samples(self, learns: NDArray[np.bool_], rated_share: float, steps: int) -> TypesSamples:
+        attributes = {
+            self._faces.portraits[row].file.name: self._faces.attributes[row] for row in np.flatnonzero(learns)
+        }
+        return TypesSamples(
+            self._portraits,
+            self._lines,
+            self._identities,
+            attributes,
+            rated_share=rated_share,
+            count=steps * _BATCH,
+            seed=self._run.seed,
+        )
+
+    def _settings(self, steps: int, learning_rate: float, checkpoint: str) -> FitSettings:
+        path = self._run.out / f"{checkpoint}.pt"
+        return FitSettings(steps, _BATCH, learning_rate, path, weight_decay=0.05, device=self._run.device)
 
 
 def train_types(run: RunOptions, parts: PartsNet) -> TrainedTypes:
     """Train the type model. parts: the part finder whose boxes it will be given."""
     torch.manual_seed(run.seed)
-    files = [file for file in face_files(run.data) if not file.is_held_out]
-    portraits = [image for image in load_labelled(files, run.data, FACE_SCORE, "label portraits") if image.faces]
-    identities = identity_embeddings(portraits, run.out / "dlib_embeddings.npz")
-    lines = guess_lines(parts, portraits)
-    faces = _rated_faces(RatedFaces.read(run.data), [image for image in portraits if image.file.name in lines])
-
-    trainee = TypesTrainee(faces.attributes.shape[1])
-    count = run.epochs * EPOCH_SAMPLES
-    samples = TypesSamples(
-        portraits, lines, identities, faces.known(~faces.is_man), rated_share=0.25, count=count, seed=run.seed
-    )
-    settings = FitSettings(count // 64, 64, 2e-3, run.out / "types_pretrained.pt", weight_decay=0.05, device=run.device)
-    trainee.load_state_dict(fit(trainee, samples, types_loss, settings, "types, pre-training").state_dict())
-
-    latent = np.full((len(faces.portraits), PARTS), np.nan)
-    for fold in range(FOLDS):
-        learns = faces.folds != fold
-        if fold == HELD_OUT_FOLD:
-            continue
-        _, predicted = _fine_tune(trainee, portraits, faces, learns, lines, identities, run, f"without fold {fold}")
-        latent[~learns] = predicted[~learns]
-    everyone = np.ones(len(faces.portraits), np.bool_)
-    released, _ = _fine_tune(trainee, portraits, faces, everyone, lines, identities, run, "on all folds")
-
-    men = faces.is_man
-    types = survey_types(faces.rating[men])
-    head = fit_ordinal(latent[men], types)
-    released.ordinal.load_state_dict(head.state_dict())
-    with torch.inference_mode():
-        raw = raw_scores(head(torch.from_numpy(latent[men]).float()).double().numpy())
-    return TrainedTypes(
-        released.eval(),
-        fit_curve(raw, types, faces.rating[men]),
-        float(np.corrcoef(raw, faces.rating[men])[0, 1]),
-    )
+    return TypesTraining(run, parts).train()
 
 
 def _rated_faces(rated: RatedFaces, portraits: Sequence[LabelledImage]) -> _Faces:
@@ -289,35 +335,6 @@ def _rated_faces(rated: RatedFaces, portraits: Sequence[LabelledImage]) -> _Face
         is_man=is_man,
         folds=np.array([image.file.fold for image in seen]),
     )
-
-
-def _fine_tune(
-    trainee: TypesTrainee,
-    portraits: Sequence[LabelledImage],
-    faces: _Faces,
-    learns: NDArray[np.bool_],
-    lines: Mapping[str, Floats],
-    identities: Mapping[str, NDArray[np.float32]],
-    run: RunOptions,
-    title: str,
-) -> tuple[TypesNet, Floats]:
-    """Adapt to the faces that it may learn from and rate all: the net, and latent ratings (N, 3)."""
-    tuned = copy.deepcopy(trainee)
-    steps = run.epochs * EPOCH_SAMPLES // 64 // _TUNING_SHARE
-    samples = TypesSamples(
-        portraits, lines, identities, faces.known(learns), rated_share=0.6, count=steps * 64, seed=run.seed + 1
-    )
-    checkpoint = run.out / f"types_{title.replace(' ', '_')}.pt"
-    settings = FitSettings(steps, 64, 4e-4, checkpoint, weight_decay=0.05, device=run.device)
-    tuned.load_state_dict(fit(tuned, samples, types_loss, settings, f"types, {title}").state_dict())
-    embeddings = part_embeddings(tuned.net, faces.portraits, lines, _VIEWS, run.seed)
-    latent = np.empty(embeddings.shape[:2])
-    for part in range(PARTS):
-        weights, bias = rating_weights(embeddings[learns, part], faces.rating[learns], faces.is_man[learns])
-        tuned.net.rate.data[part] = torch.from_numpy(weights).float()
-        tuned.net.bias.data[part] = bias
-        latent[:, part] = embeddings[:, part] @ weights + bias
-    return tuned.net, latent
 
 
 def rating_weights(embeddings: Floats, rating: Floats, is_man: NDArray[np.bool_]) -> tuple[Floats, float]:
