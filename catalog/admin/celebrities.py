@@ -26,6 +26,8 @@ class CelebrityAdmin(CatalogAdmin):
         (_("Times"), {"fields": ["created_at", "updated_at"]}),
     ]
 
+    add_fieldsets = [(None, {"fields": ["name_ko", "name_en"]})]
+
     def get_queryset(self, _request: HttpRequest) -> QuerySet[Celebrity]:
         return Celebrity.objects.with_image_count()
 

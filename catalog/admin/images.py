@@ -155,6 +155,9 @@ class CelebrityImageAdmin(CatalogAdmin):
     def save_model(self, *_args: Any, **_kwargs: Any) -> None:
         """Nothing is left to do: save_form saved through the services."""
 
+    def save_related(self, *_args: Any, **_kwargs: Any) -> None:
+        """An image has no rows of other models on its page."""
+
     def delete_model(self, _request: HttpRequest, image: CelebrityImage) -> None:
         image_delete(images=[image])
 

@@ -21,21 +21,21 @@ class ScoringPolicyAdmin(CatalogAdmin):
         (
             _("Weights"),
             {
-                "fields": [("weight_whole_face", "weight_upper_face", "weight_lower_face")],
+                "fields": ["weight_whole_face", "weight_upper_face", "weight_lower_face"],
                 "description": _("Points that each part of the face can give; together 100."),
             },
         ),
         (
             _("Factors"),
             {
-                "fields": [("factor_alpha", "factor_beta", "factor_gamma", "factor_delta", "factor_omega")],
+                "fields": ["factor_alpha", "factor_beta", "factor_gamma", "factor_delta", "factor_omega"],
                 "description": _("The share of its points, 0 to 1, that a part of each type earns."),
             },
         ),
         (
             _("Thresholds"),
             {
-                "fields": [("threshold_alpha", "threshold_beta", "threshold_gamma", "threshold_delta")],
+                "fields": ["threshold_alpha", "threshold_beta", "threshold_gamma", "threshold_delta"],
                 "description": _("A score above a threshold is of that type; a score above none is Omega."),
             },
         ),

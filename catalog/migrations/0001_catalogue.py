@@ -1,4 +1,3 @@
-import django.core.validators
 import django.db.models.deletion
 import django.db.models.expressions
 import django.db.models.functions.text
@@ -72,14 +71,14 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=60, verbose_name='name')),
                 ('is_active', models.BooleanField(default=False, editable=False, verbose_name='active')),
-                ('weight_whole_face', models.FloatField(validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(100)], verbose_name='whole face')),
-                ('weight_upper_face', models.FloatField(validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(100)], verbose_name='upper face')),
-                ('weight_lower_face', models.FloatField(validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(100)], verbose_name='lower face')),
-                ('factor_alpha', models.FloatField(validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(1)], verbose_name='Alpha')),
-                ('factor_beta', models.FloatField(validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(1)], verbose_name='Beta')),
-                ('factor_gamma', models.FloatField(validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(1)], verbose_name='Gamma')),
-                ('factor_delta', models.FloatField(validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(1)], verbose_name='Delta')),
-                ('factor_omega', models.FloatField(validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(1)], verbose_name='Omega')),
+                ('weight_whole_face', models.FloatField(verbose_name='whole face')),
+                ('weight_upper_face', models.FloatField(verbose_name='upper face')),
+                ('weight_lower_face', models.FloatField(verbose_name='lower face')),
+                ('factor_alpha', models.FloatField(verbose_name='Alpha')),
+                ('factor_beta', models.FloatField(verbose_name='Beta')),
+                ('factor_gamma', models.FloatField(verbose_name='Gamma')),
+                ('factor_delta', models.FloatField(verbose_name='Delta')),
+                ('factor_omega', models.FloatField(verbose_name='Omega')),
                 ('threshold_alpha', models.FloatField(verbose_name='Alpha above')),
                 ('threshold_beta', models.FloatField(verbose_name='Beta above')),
                 ('threshold_gamma', models.FloatField(verbose_name='Gamma above')),

@@ -8,6 +8,7 @@ from django.core.files.storage import storages
 from django.db import models
 from django.db.models.functions import Coalesce, Length
 from django.db.models.lookups import Exact
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from catalog.languages import in_language
@@ -49,7 +50,7 @@ class Celebrity(models.Model):
         ordering = ["name_en", "pk"]
 
     def __str__(self) -> str:
-        return self.name_en
+        return self.name(get_language() or "")
 
     def name(self, language: str) -> str:
         return in_language(language, korean=self.name_ko, english=self.name_en)

@@ -7,6 +7,7 @@ from typing import Self
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Coalesce
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from catalog.languages import in_language
@@ -70,7 +71,7 @@ class FaceType(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.letter} {self.name_en}"
+        return f"{self.letter} {self.name(get_language() or '')}"
 
     def clean(self) -> None:
         # Not field validators: those would be imported by migrations.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Self
 
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
@@ -28,14 +27,14 @@ class ScoringPolicy(models.Model):
 
     name = models.CharField(_("name"), max_length=60)
     is_active = models.BooleanField(_("active"), default=False, editable=False)
-    weight_whole_face = models.FloatField(_("whole face"), validators=[MinValueValidator(0), MaxValueValidator(100)])
-    weight_upper_face = models.FloatField(_("upper face"), validators=[MinValueValidator(0), MaxValueValidator(100)])
-    weight_lower_face = models.FloatField(_("lower face"), validators=[MinValueValidator(0), MaxValueValidator(100)])
-    factor_alpha = models.FloatField(_("Alpha"), validators=[MinValueValidator(0), MaxValueValidator(1)])
-    factor_beta = models.FloatField(_("Beta"), validators=[MinValueValidator(0), MaxValueValidator(1)])
-    factor_gamma = models.FloatField(_("Gamma"), validators=[MinValueValidator(0), MaxValueValidator(1)])
-    factor_delta = models.FloatField(_("Delta"), validators=[MinValueValidator(0), MaxValueValidator(1)])
-    factor_omega = models.FloatField(_("Omega"), validators=[MinValueValidator(0), MaxValueValidator(1)])
+    weight_whole_face = models.FloatField(_("whole face"))
+    weight_upper_face = models.FloatField(_("upper face"))
+    weight_lower_face = models.FloatField(_("lower face"))
+    factor_alpha = models.FloatField(_("Alpha"))
+    factor_beta = models.FloatField(_("Beta"))
+    factor_gamma = models.FloatField(_("Gamma"))
+    factor_delta = models.FloatField(_("Delta"))
+    factor_omega = models.FloatField(_("Omega"))
     threshold_alpha = models.FloatField(_("Alpha above"))
     threshold_beta = models.FloatField(_("Beta above"))
     threshold_gamma = models.FloatField(_("Gamma above"))

@@ -58,7 +58,7 @@ def _flattened(image: Image.Image) -> Image.Image:
         return Image.alpha_composite(white, rgba).convert("RGB")
     if image.mode.startswith("I;16"):
         # Pillow would clip 16 bits to 8 instead of scaling them.
-        return image.point(lambda value: value / 256, "L").convert("RGB")
+        return image.convert("I").point(lambda level: level / 256).convert("L").convert("RGB")
     return image.convert("RGB")
 
 

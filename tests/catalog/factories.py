@@ -1,0 +1,73 @@
+"""Plain builders for catalogue rows."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import random
+from typing import Any
+
+from PIL import Image
+
+from catalog.models import Celebrity, CelebrityImage, FaceType
+from catalog.services.images import image_publish
+from inference import contracts
+from tests.images import encode
+
+_numbers = itertools.count(1)
+DESCRIPTION = "One.\nTwo.\nThree."
+
+
+def make_face_types() -> list[FaceType]:
+    """All five, best first."""
+    return [
+        FaceType.objects.create(
+            id=rank,
+            code=code,
+            letter="ΑΒΓΔΩ"[rank - 1],
+            rank=rank,
+            name_ko=f"{code} (ko)",
+            name_en=code.capitalize(),
+            description_ko=DESCRIPTION,
+            description_en=DESCRIPTION,
+        )
+        for rank, code in enumerate(contracts.FaceType, start=1)
+    ]
+
+
+def make_celebrity(**fields: Any) -> Celebrity:
+    number = next(_numbers)
+    return Celebrity.objects.create(**({"name_ko": f"유명인 {number}", "name_en": f"Celebrity {number}"} | fields))
+
+
+def make_image(face_type: FaceType | None = None, *, published: bool = False, **fields: Any) -> CelebrityImage:
+    """A row whose file does not exist."""
+    sha256 = hashlib.sha256(str(next(_numbers)).encode()).hexdigest()
+    values = {
+        "celebrity": fields.get("celebrity") or make_celebrity(),
+        "face_type": face_type,
+        "file": f"images/{sha256[:2]}/{sha256}.jpg",
+        "width": 480,
+        "height": 600,
+        "sha256": sha256,
+        "source": "somewhere",
+        "licence": "CC0-1.0",
+    } | fields
+    image = CelebrityImage.objects.create(**values)
+    if published:
+        image_publish(images=[image])
+        image.refresh_from_db()
+    return image
+
+
+def make_images(face_type: FaceType | None, count: int, *, published: bool = True) -> list[CelebrityImage]:
+    images = [make_image(face_type) for _ in range(count)]
+    if published:
+        image_publish(images=images)
+    return list(CelebrityImage.objects.filter(pk__in=[image.pk for image in images]).order_by("pk"))
+
+
+def make_picture(image_format: str = "JPEG", *, size: tuple[int, int] = (200, 250), **options: Any) -> bytes:
+    """An uploadable picture unlike all others."""
+    patches = Image.frombytes("RGB", (4, 5), random.Random(next(_numbers)).randbytes(60))
+    return encode(patches.resize(size), image_format, **options)
