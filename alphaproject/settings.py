@@ -133,7 +133,8 @@ if DATABASES["default"].get("ENGINE", "").endswith("sqlite3"):
     }
 
 # --- Storage ----------------------------------------------------------------------------------
-# Two places: "catalog" holds published pictures of celebrities, "photos" people's own, encrypted.
+# Three places: "catalog" holds published pictures of celebrities, "photos" people's own, encrypted,
+# "models" released weights.
 STORAGE: str = env.str("STORAGE", "folder", validate=environs.validate.OneOf(["folder", "s3"]))
 STORAGE_FOLDER: Path = env.path("STORAGE_FOLDER", BASE_DIR / "var" / "storage")
 MEDIA_URL = "/media/"
@@ -177,6 +178,7 @@ STORAGES = {
     "default": _storage("catalog"),
     "catalog": _storage("catalog"),
     "photos": _storage("photos"),
+    "models": _storage("models"),
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 STATIC_URL = "/static/"
@@ -202,6 +204,8 @@ MOBILE_SAMPLE_ENDPOINT: bool = env.bool("MOBILE_SAMPLE_ENDPOINT", False)
 # --- Inference --------------------------------------------------------------------------------
 INFERENCE_BACKEND: str = env.str("INFERENCE_BACKEND", "inference.serving.local.LocalBackend")
 INFERENCE_THREADS: int = env.int("INFERENCE_THREADS", os.cpu_count() or 1, validate=_positive)
+# Released weights, fetched from the "models" storage; it can be emptied at any time.
+MODEL_CACHE_FOLDER: Path = env.path("MODEL_CACHE_FOLDER", BASE_DIR / "var" / "models")
 
 # --- API --------------------------------------------------------------------------------------
 THROTTLE_ENABLED: bool = env.bool("THROTTLE_ENABLED", True)

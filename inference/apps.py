@@ -1,22 +1,41 @@
+from functools import partial
+from pathlib import Path
+
 from django.apps import AppConfig
 from django.conf import settings
+from django.db import connections
 from django.utils.module_loading import import_string
 
 from inference import client
 from inference.contracts import PhotoLimits
+from inference.serving.following import FollowingBackend
 
 
 def build_backend() -> client.Backend:
     """The backend that the settings name; imported only now, since it may bring torch with it."""
+    from inference.models import ModelRelease  # noqa: PLC0415 - models are there only once all apps are
+
     limits = PhotoLimits(
         max_bytes=settings.MAX_PHOTO_BYTES,
         max_pixels=settings.MAX_PHOTO_PIXELS,
         min_face_pixels=settings.MIN_FACE_PIXELS,
     )
-    backend: client.Backend = import_string(settings.INFERENCE_BACKEND)(
-        limits=limits, threads=settings.INFERENCE_THREADS
+    backend_class = import_string(settings.INFERENCE_BACKEND)
+    build = partial(backend_class, limits=limits, threads=settings.INFERENCE_THREADS)
+    if not backend_class.loads_weights:
+        backend: client.Backend = build()
+        return backend
+
+    def build_from(weights_dir: Path) -> client.Backend:
+        loaded: client.Backend = build(weights_dir=weights_dir)
+        return loaded
+
+    return FollowingBackend(
+        build=build_from,
+        releases=ModelRelease.objects,
+        cache=settings.MODEL_CACHE_FOLDER,
+        after_poll=connections.close_all,
     )
-    return backend
 
 
 class InferenceConfig(AppConfig):

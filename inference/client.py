@@ -14,7 +14,11 @@ from inference.contracts import FaceAnalysis, ModelVersions
 
 
 class Backend(Protocol):
-    """What runs the models."""
+    """What runs the models.
+
+    Its class is called with `limits` and `threads`; one whose `loads_weights` is true also with
+    `weights_dir`, and it is replaced when other weights are released.
+    """
 
     def analyze(self, photo: bytes, *, keep_photo: bool = False) -> FaceAnalysis:
         """Analyse one photo.

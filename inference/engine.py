@@ -45,7 +45,8 @@ from inference.preprocessing import (
     to_tensor,
     warp,
 )
-from inference.registry import MODELS, RELEASED_WEIGHTS, RegistryError
+from inference.registry import MODELS, RegistryError
+from inference.weights import PACKAGED_WEIGHTS
 
 # A face that is this many times as large as the next is the one the photo is of.
 DOMINANT_AREA_RATIO = 4.0
@@ -113,7 +114,7 @@ class Engine:
     """The three models, loaded once. Not safe for two threads at a time; the caller serializes."""
 
     def __init__(self, limits: PhotoLimits | None = None, weights_dir: Path | None = None, device: str = "cpu") -> None:
-        folder = weights_dir or RELEASED_WEIGHTS
+        folder = weights_dir or PACKAGED_WEIGHTS
         self._limits = limits or PhotoLimits()
         self._device = torch.device(device)
         gate = MODELS.load("gate", GateNet, folder)

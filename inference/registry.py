@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
 
@@ -24,10 +25,9 @@ from inference.nets.layers import fuse_batch_norms
 from inference.nets.parts import PartsNet
 from inference.nets.types import TypesNet
 from inference.preprocessing import CROP_SIZE, CROP_TEMPLATE, DETECTOR_SIZE
+from inference.weights import PACKAGED_WEIGHTS
 
 Net = TypeVar("Net", bound=nn.Module)
-
-RELEASED_WEIGHTS = Path(__file__).parent / "weights"
 
 
 class RegistryError(Exception):
@@ -125,7 +125,7 @@ class Registry:
         except KeyError as error:
             raise UnknownModel(f"no net is named {name!r}; there are {', '.join(self._builders)}") from error
 
-    def load(self, name: str, kind: type[Net], folder: Path = RELEASED_WEIGHTS) -> Model[Net]:
+    def load(self, name: str, kind: type[Net], folder: Path = PACKAGED_WEIGHTS) -> Model[Net]:
         """Read a released model. Raises RegistryError where anything does not fit."""
         manifest = find_manifest(name, folder)
         net = self.build(name)
@@ -140,11 +140,14 @@ class Registry:
             raise CorruptWeights(f"{path.name} has sha256 {digest}, its manifest says {manifest.sha256}")
         if manifest.preprocessing != preprocessing_of(name):
             raise RegistryError(f"{name} was trained with other preprocessing: {manifest.preprocessing}")
-        net.load_state_dict({key: value.float() for key, value in load(content).items()})
+        try:
+            net.load_state_dict({key: value.float() for key, value in load(content).items()})
+        except (RuntimeError, SafetensorError) as error:
+            raise CorruptWeights(f"{path.name} does not fit the net: {error}") from error
         return Model(_for_inference(net), manifest)
 
 
-def find_manifest(name: str, folder: Path = RELEASED_WEIGHTS) -> Manifest:
+def find_manifest(name: str, folder: Path = PACKAGED_WEIGHTS) -> Manifest:
     """The one manifest in a folder that has this name."""
     manifests = [Manifest.read(path) for path in sorted(folder.glob("*.json"))]
     found = [manifest for manifest in manifests if manifest.name == name]

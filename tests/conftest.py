@@ -23,12 +23,13 @@ from tests.images import encode
 def _folders_of_its_own(settings: Settings, tmp_path: Path) -> None:
     """Every test writes files into folders of its own."""
     storages = {alias: dict(storage) for alias, storage in settings.STORAGES.items()}
-    for alias in ("default", "catalog", "photos"):
+    for alias in ("default", "catalog", "photos", "models"):
         options = dict(storages[alias]["OPTIONS"])
-        options["location"] = tmp_path / ("photos" if alias == "photos" else "catalog")
+        options["location"] = tmp_path / ("catalog" if alias == "default" else alias)
         storages[alias]["OPTIONS"] = options
     storages["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = storages
+    settings.MODEL_CACHE_FOLDER = tmp_path / "model-cache"
 
 
 @pytest.fixture(autouse=True)

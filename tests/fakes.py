@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from inference.contracts import (
     Box,
     DetectedFace,
@@ -28,6 +30,8 @@ class FakeBackend:
     sees: the type of all three parts. refuses_with: why photos are refused, or None.
     fails_with: an error to raise instead.
     """
+
+    loads_weights: ClassVar[bool] = False
 
     def __init__(self, *, limits: PhotoLimits | None = None, threads: int = 1) -> None:
         self.limits = limits

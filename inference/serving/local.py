@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -23,6 +24,8 @@ class LocalBackend:
 
     Two photos at once would only share the same cores; waiting in turn answers the first one sooner.
     """
+
+    loads_weights: ClassVar[bool] = True
 
     def __init__(self, *, limits: PhotoLimits, threads: int, weights_dir: Path | None = None) -> None:
         # The nets use `threads`; OpenCV's small resizes lose more to hand-over than they gain.

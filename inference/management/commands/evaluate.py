@@ -16,8 +16,8 @@ from inference.evaluation.gate import evaluate_gate
 from inference.evaluation.parts import evaluate_parts
 from inference.evaluation.report import Report, write_json
 from inference.evaluation.types import evaluate_types
-from inference.registry import RELEASED_WEIGHTS
 from inference.training.release import record_metrics
+from inference.weights import PACKAGED_WEIGHTS
 
 _EVALUATIONS = {"gate": evaluate_gate, "parts": evaluate_parts, "types": evaluate_types}
 
@@ -28,7 +28,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("model", choices=[*_EVALUATIONS, "all"])
         parser.add_argument("--data", type=Path, required=True, help="the data folder")
-        parser.add_argument("--weights", type=Path, default=RELEASED_WEIGHTS, help="a folder of models to measure")
+        parser.add_argument("--weights", type=Path, default=PACKAGED_WEIGHTS, help="a folder of models to measure")
         parser.add_argument("--json", type=Path, help="also write the numbers to this file")
         parser.add_argument("--update-cards", action="store_true", help="write the numbers into the models' cards")
 
