@@ -48,6 +48,8 @@ from inference.preprocessing import (
 from inference.registry import MODELS, RegistryError
 from inference.weights import PACKAGED_WEIGHTS
 
+# Height and width of a photo as it often arrives after decoding.
+_WARM_UP_SIZE = (640, 480)
 # A face that is this many times as large as the next is the one the photo is of.
 DOMINANT_AREA_RATIO = 4.0
 # Candidates that overlap more than this are one face seen twice.
@@ -129,6 +131,13 @@ class Engine:
         self._parts = parts.net.to(self._device)
         self._types = types.net.to(self._device)
         self.versions = ModelVersions(gate.manifest.version, parts.manifest.version, types.manifest.version)
+
+    def warm_up(self) -> None:
+        """Run every net once. A blank photo would not do: it stops at the detector."""
+        self.detect([np.zeros((*_WARM_UP_SIZE, 3), np.uint8)])
+        crop = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)
+        self.verify([crop])
+        self.rate([AlignedFace(np.zeros(4), np.zeros((5, 2)), 0.0, np.zeros((2, 3)), crop)])
 
     def analyze(self, photos: Sequence[DecodedPhoto]) -> list[FaceAnalysis | InferenceError]:
         """One analysis or one refusal for each photo."""

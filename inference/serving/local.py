@@ -8,15 +8,11 @@ from pathlib import Path
 from typing import ClassVar
 
 import cv2
-import numpy as np
 import torch
 
 from inference.contracts import FaceAnalysis, InferenceError, ModelVersions, PhotoLimits
-from inference.decoding import DecodedPhoto, decode, encode_jpeg
+from inference.decoding import decode, encode_jpeg
 from inference.engine import Engine
-
-# Of the sizes photos arrive in after decoding; warming up on it allocates what they need.
-_WARM_UP_SHAPE = (640, 480, 3)
 
 
 class LocalBackend:
@@ -44,9 +40,8 @@ class LocalBackend:
         return replace(answer, photo=encode_jpeg(decoded)) if keep_photo else answer
 
     def warm_up(self) -> None:
-        height, width, _ = _WARM_UP_SHAPE
         with self._turn:
-            self._engine.analyze([DecodedPhoto(np.zeros(_WARM_UP_SHAPE, np.uint8), width, height)])
+            self._engine.warm_up()
 
     def versions(self) -> ModelVersions:
         return self._engine.versions
