@@ -35,12 +35,11 @@ class FaceTypeAdmin(FixedRowsAdmin):
     @admin.display(description=_("published images"))
     def gallery(self, face_type: FaceType) -> str:
         count = face_type.published_count
-        published = ngettext("%(count)d image", "%(count)d images", count) % {"count": count}
+        published = ngettext("%(count)d image.", "%(count)d images.", count) % {"count": count}
         if count >= IMAGES_WANTED:
             return published
-        return published + str(
-            _(
-                " – fewer than four: the mobile app fills up from the neighbouring types, "
-                "and the API v1 answers with what there is."
-            )
+        note = _(
+            "Fewer than four: the mobile app fills up from the neighbouring types, "
+            "and the API v1 answers with what there is."
         )
+        return f"{published} {note}"

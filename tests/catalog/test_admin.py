@@ -203,13 +203,13 @@ def test_an_edit_moves_a_published_image_or_takes_it_back(curator: Client, alpha
 def test_a_type_tells_how_many_images_it_shows(curator: Client, alpha: FaceType) -> None:
     make_images(alpha, 3)
     url = reverse("admin:catalog_facetype_change", args=[alpha.pk])
-    assert "3 images – fewer than four: the mobile app fills up" in curator.get(url).content.decode()
+    assert "3 images. Fewer than four: the mobile app fills up" in curator.get(url).content.decode()
 
     make_images(alpha, 1)
 
-    assert "fewer than four" not in curator.get(url).content.decode()
+    assert "Fewer than four" not in curator.get(url).content.decode()
     # The four other types have none.
-    assert curator.get(reverse("admin:catalog_facetype_changelist")).content.decode().count("fewer than four") == 4
+    assert curator.get(reverse("admin:catalog_facetype_changelist")).content.decode().count("Fewer than four") == 4
 
 
 def test_a_types_texts_are_edited_within_the_mobile_apps_rules(curator: Client, alpha: FaceType) -> None:
