@@ -14,8 +14,9 @@ from django.utils.translation import gettext_lazy as _
 import catalog.selectors
 from catalog.models import CelebrityImage, FaceType
 from classification.models import Classification, PartRecord
+from classification.portrait import PartMark, Portrait, portrait_of
 from classification.selectors import Answer
-from inference.contracts import FacePart
+from inference.contracts import Box, FacePart
 
 PART_NAMES: dict[str, Promise] = {
     FacePart.WHOLE_FACE: _("Whole face"),
@@ -28,22 +29,6 @@ CONFIDENCE_WORDS: tuple[tuple[float, Promise], ...] = (
     (0.5, _("The model is fairly sure about this impression.")),
     (0.0, _("It is a close call: another photo may well come out differently.")),
 )
-# The parts share edges; drawn this share of the face's width apart, each outline stays visible.
-BOX_GAP = 0.012
-# A part's letter tag, as a share of the photo's width.
-TAG_SIZE = 0.075
-
-
-@dataclass(frozen=True, slots=True)
-class BoxDrawing:
-    """A part's rectangle and the centre of its letter tag, in pixels of the photo."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    tag_x: float
-    tag_y: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +45,7 @@ class PartCard:
     name: str
     letter: str
     type_name: str
-    drawing: BoxDrawing
+    mark: PartMark
     shares: list[TypeShare]
 
 
@@ -79,7 +64,7 @@ class CelebrityCard:
 
 @dataclass(frozen=True, slots=True)
 class ResultPage:
-    """tag_size: side of a letter tag, in pixels of the photo."""
+    """photo: the upright photo as a data URI, where there is one to show."""
 
     classification: Classification
     type_code: str
@@ -90,7 +75,7 @@ class ResultPage:
     confidence: str
     between: str
     photo: str
-    tag_size: float
+    portrait: Portrait
     parts: list[PartCard]
     celebrities: list[CelebrityCard]
 
@@ -99,7 +84,8 @@ class ResultPage:
         classification = answer.classification
         language = get_language() or classification.language
         types = catalog.selectors.face_types()
-        tag_size = TAG_SIZE * classification.photo_width
+        photo_area = Box(0, 0, classification.photo_width, classification.photo_height)
+        portrait = portrait_of(classification.parts, photo_area)
         return cls(
             classification=classification,
             type_code=classification.type.code,
@@ -110,10 +96,10 @@ class ResultPage:
             confidence=_confidence_in_words(classification.confidence),
             between=_between(classification, language),
             photo=_data_uri(answer.preview) if answer.preview else "",
-            tag_size=tag_size,
+            portrait=portrait,
             parts=[
-                _part_card(record, types, language, _drawing(record, classification, tag_size))
-                for record in classification.parts
+                _part_card(record, mark, types, language)
+                for record, mark in zip(classification.parts, portrait.marks, strict=True)
             ],
             celebrities=[CelebrityCard.of(image, language) for image in answer.celebrities],
         )
@@ -138,7 +124,7 @@ def _data_uri(jpeg: bytes) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
 
 
-def _part_card(record: PartRecord, types: Sequence[FaceType], language: str, drawing: BoxDrawing) -> PartCard:
+def _part_card(record: PartRecord, mark: PartMark, types: Sequence[FaceType], language: str) -> PartCard:
     by_code: Mapping[str, FaceType] = {face_type.code: face_type for face_type in types}
     face_type = by_code[record["type"]]
     return PartCard(
@@ -146,32 +132,9 @@ def _part_card(record: PartRecord, types: Sequence[FaceType], language: str, dra
         name=str(PART_NAMES[record["part"]]),
         letter=face_type.letter,
         type_name=face_type.name(language),
-        drawing=drawing,
+        mark=mark,
         shares=[
             TypeShare(each.letter, each.name(language), round(100 * probability), is_highest=each == face_type)
             for each, probability in zip(types, record["probabilities"], strict=True)
         ],
-    )
-
-
-def _drawing(record: PartRecord, photo: Classification, tag_size: float) -> BoxDrawing:
-    """The part's box within the photo, its tag on an edge that no other part's tag sits on."""
-    x0, y0, x1, y1 = record["box"]
-    gap = BOX_GAP * (x1 - x0)
-    is_whole = record["part"] == FacePart.WHOLE_FACE
-    inset = -gap if is_whole else gap
-    left, right = max(x0 + inset, 0), min(x1 - inset, photo.photo_width)
-    top, bottom = max(y0 + inset, 0), min(y1 - inset, photo.photo_height)
-    tag_x = {FacePart.WHOLE_FACE: (left + right) / 2, FacePart.UPPER_FACE: left, FacePart.LOWER_FACE: right}[
-        FacePart(record["part"])
-    ]
-    tag_y = top if is_whole else (top + bottom) / 2
-    margin = tag_size / 2
-    return BoxDrawing(
-        x=left,
-        y=top,
-        width=right - left,
-        height=bottom - top,
-        tag_x=min(max(tag_x, margin), photo.photo_width - margin),
-        tag_y=min(max(tag_y, margin), photo.photo_height - margin),
     )

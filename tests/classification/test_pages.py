@@ -27,7 +27,7 @@ from classification.models import Classification
 from classification.pages import StartView
 from classification.result_page import ResultPage
 from classification.selectors import Answer
-from inference.contracts import Busy, RefusalReason
+from inference.contracts import Box, Busy, RefusalReason
 from inference.contracts import FaceType as TypeCode
 from tests.fakes import FakeBackend
 from tests.images import jpeg
@@ -197,19 +197,34 @@ def test_box_beyond_the_photo_is_drawn_to_its_edge(result: Classification) -> No
 
     page = ResultPage.of(Answer(result, []))
 
-    drawing = page.parts[0].drawing
-    assert (drawing.x, drawing.y, drawing.width, drawing.height) == (0, 0, 300, 400)
+    mark = page.parts[0].mark
+    assert mark.outline == page.portrait.view == Box(0, 0, 300, 400)
     # The tag, too, stays inside.
-    assert drawing.tag_y == page.tag_size / 2
+    assert mark.tag.y == page.portrait.tag_size / 2
+
+
+def test_face_far_away_is_shown_close(result: Classification) -> None:
+    result.photo_width, result.photo_height = 4000, 3000
+    boxes = [[3800.0, 100.0, 3900.0, 240.0], [3800.0, 130.0, 3900.0, 190.0], [3800.0, 190.0, 3900.0, 240.0]]
+    for part, box in zip(result.parts, boxes, strict=True):
+        part["box"] = box
+
+    view = ResultPage.of(Answer(result, [])).portrait.view
+
+    # Beside the photo's edge the view moves inwards rather than beyond it.
+    assert view.x1 <= 4000
+    assert 0 <= view.y0 <= 100
+    assert 200 < view.width < 300
+    assert view.width / view.height == pytest.approx(4 / 5, rel=0.01)
 
 
 def test_tags_of_the_three_parts_lie_apart(result: Classification) -> None:
     page = ResultPage.of(Answer(result, []))
 
-    places = [(part.drawing.tag_x, part.drawing.tag_y) for part in page.parts]
+    places = [(part.mark.tag.x, part.mark.tag.y) for part in page.parts]
     for index, (x, y) in enumerate(places):
         for other_x, other_y in places[:index]:
-            assert max(abs(x - other_x), abs(y - other_y)) > page.tag_size
+            assert max(abs(x - other_x), abs(y - other_y)) > page.portrait.tag_size
 
 
 def test_answer_takes_few_queries(send_form: SendForm, django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
