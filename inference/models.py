@@ -15,6 +15,8 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from inference.comparison import PRIMARY_METRICS
+
 
 class ReleaseError(Exception):
     """A release cannot be made or changed as asked."""
@@ -123,6 +125,11 @@ class ModelRelease(models.Model):
     @property
     def metrics(self) -> dict[str, float]:
         return dict(self.manifest["metrics"])
+
+    @property
+    def primary_metrics(self) -> dict[str, float]:
+        """Those of the metrics that decide whether another release is better."""
+        return {metric: self.metrics[metric] for metric in PRIMARY_METRICS[self.name] if metric in self.metrics}
 
     @transaction.atomic
     def activate(self) -> None:
