@@ -46,7 +46,7 @@ def _draw_eye(canvas: Canvas, head: Head, sign: int) -> None:
     canvas.shape(placed([*upper, *reversed(lid_shadow)]), darker(skin, 0.7), opacity=0.42, blur=0.7, clip=clip)
     glint = (iris[0] - sign * 2.8, iris[1] - 3)
     canvas.shape(placed(circle(glint, 2)), WHITE)
-    canvas.shape(placed(taper([*upper, (21, outer - 1.5)], (1, 2.4, 3, 2.8, 1))), _LASH)
+    canvas.shape(placed(taper(upper, (0.8, 1.9, 2.4, 2.2, 0.8))), _LASH)
     canvas.shape(placed(taper(lower, (1.6, 1, 0.6))), darker(skin, 0.6), opacity=0.7)
     if traits.crease:
         crease = curve([(-15, -6 * opening), (-3, -14 * opening), (9, -12.5 * opening), (19, -5)])

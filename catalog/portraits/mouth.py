@@ -23,12 +23,12 @@ def draw_mouth(canvas: Canvas, head: Head) -> None:
     half = traits.mouth_width + (0 if traits.smile is Smile.SOFT else 4)
     corner = MOUTH_Y - _LIFT[traits.smile]
     drop = 8 if is_open else 0
-    lip = mix(traits.skin, _LIP, 0.38)
+    lip = mix(traits.skin, _LIP, 0.33)
 
     meeting = _line((0, MOUTH_Y + 1), (half * 0.5, MOUTH_Y - 0.5), (half, corner))
-    top = _line((0, MOUTH_Y - 7.5), (6, MOUTH_Y - 9), (half * 0.45, MOUTH_Y - 7), (half, corner))
+    top = _line((0, MOUTH_Y - 6.5), (6, MOUTH_Y - 8), (half * 0.45, MOUTH_Y - 6), (half, corner))
     bite = _line((0, MOUTH_Y + 1 + drop * 1.3), (half * 0.55, MOUTH_Y + drop), (half, corner))
-    bottom = _line((0, MOUTH_Y + 11.5 + drop * 1.15), (half * 0.5, MOUTH_Y + 8 + drop * 0.9), (half - 2, corner + 1))
+    bottom = _line((0, MOUTH_Y + 10.5 + drop * 1.15), (half * 0.5, MOUTH_Y + 7.2 + drop * 0.9), (half - 2, corner + 1))
     canvas.shape(head.at([*bite, *bottom[::-1]], _LIPS_DEPTH), lighter(lip, 0.12))
     if is_open:
         canvas.shape(head.at([*meeting, *bite[::-1]], _LIPS_DEPTH), darker(lip, 0.7))
