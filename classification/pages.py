@@ -53,11 +53,6 @@ class StartView(View):
             refuse_oversized(request)
         except PhotoTooLarge as error:
             return _start_page(request, PhotoForm(), problem=problem_of(error))
-        if seconds := self.seconds_to_wait(request):
-            throttled = Problem(
-                HTTPStatus.TOO_MANY_REQUESTS, "throttled", str(SENTENCES["throttled"]), retry_after=seconds
-            )
-            return _start_page(request, PhotoForm(), problem=throttled)
         return self.classify(request)
 
     @method_decorator(csrf_protect)
@@ -65,6 +60,11 @@ class StartView(View):
         form = PhotoForm(request.POST, request.FILES)
         if not form.is_valid():
             return _start_page(request, form, status=HTTPStatus.BAD_REQUEST)
+        if seconds := self.seconds_to_wait(request):
+            throttled = Problem(
+                HTTPStatus.TOO_MANY_REQUESTS, "throttled", str(SENTENCES["throttled"]), retry_after=seconds
+            )
+            return _start_page(request, form, problem=throttled)
         try:
             answer = services.classification_create(
                 photo=form.cleaned_data["photo"].read(),

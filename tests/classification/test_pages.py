@@ -328,6 +328,7 @@ def test_page_shares_the_apis_rate_limit(send_form: SendForm, monkeypatch: pytes
 
     assert page.status_code == 429
     assert "Too many requests." in text(page)
+    assert 'value="1996-05-04"' in page.content.decode()
     assert 0 < int(page["Retry-After"]) <= 60
 
 
