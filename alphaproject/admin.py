@@ -72,7 +72,8 @@ class ModelReleaseAdmin(ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description=_("primary metrics"))
     def primary_metrics(self, release: ModelRelease) -> str:
-        return _lines(f"{metric} {value:.4f}" for metric, value in release.primary_metrics.items()) or str(_NOT_MEASURED)
+        lines = ((f"{metric} {value:.4f}",) for metric, value in release.primary_metrics.items())
+        return format_html_join(SafeString("<br>"), "{}", lines) or str(_NOT_MEASURED)
 
     @admin.display(description=_("metrics"))
     def metrics(self, release: ModelRelease) -> str:
@@ -120,10 +121,6 @@ class ModelReleaseAdmin(ModelAdmin):  # type: ignore[misc]
             return chosen[0]
         messages.error(request, _("Select exactly one release."))
         return None
-
-
-def _lines(lines: Iterable[str]) -> SafeString:
-    return format_html_join(SafeString("<br>"), "{}", ((line,) for line in lines))
 
 
 def _table(rows: Iterable[tuple[str, object]]) -> SafeString:
