@@ -31,7 +31,7 @@ check: $(VENV)/.installed-dev
 
 translations: $(VENV)/.installed-dev
 	$(BIN)/python manage.py makemessages -l ko --no-obsolete --no-wrap --ignore=.venv --ignore=tests
-	$(BIN)/pybabel compile -f -d locale -D django
+	$(BIN)/pybabel compile -d locale -D django
 
 clean:
 	rm -rf $(VENV) var .env

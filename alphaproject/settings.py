@@ -253,6 +253,7 @@ SPECTACULAR_SETTINGS = {
 
 # --- Back office ------------------------------------------------------------------------------
 LOGIN_URL = reverse_lazy("admin:login")
+LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 
 
 def _sidebar_item(title: Promise, icon: str, model: str) -> dict[str, Any]:

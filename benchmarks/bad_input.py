@@ -17,6 +17,7 @@ import json
 import sys
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ from PIL import Image
 
 NO_RESULT = {"human": "False", "male_type": "null", "dsc": "null"} | {f"img{n}": "null" for n in (1, 2, 3, 4)}
 Answer = tuple[int, str]
+Send = Callable[[], Answer]
 
 
 def picture(image_format: str, mode: str = "RGB") -> bytes:
@@ -83,32 +85,26 @@ def read(connection: http.client.HTTPConnection, path: str, body: bytes, headers
     return response.status, answer.get("code") or f"human {answer.get('human')}"
 
 
-def requests(connection: http.client.HTTPConnection) -> dict[str, tuple[Callable[[], Answer], Callable[[], Answer]]]:
+def requests(connection: http.client.HTTPConnection) -> dict[str, tuple[Send, Send]]:
     """By kind of bad input: what sends it to the new API and to the mobile contract."""
-    cases = {
-        name: (lambda photo=photo: send_v1(connection, photo), lambda photo=photo: send_mobile(connection, photo))
-        for name, photo in photos().items()
-    }
+    v1, mobile, raw = (partial(send, connection) for send in (send_v1, send_mobile, read))
     face = picture("JPEG")
-    for name, birth_date in {"bad date": "yesterday", "future date": "2999-01-01", "under age": "2024-01-01"}.items():
-        cases[name] = (
-            lambda day=birth_date: send_v1(connection, face, birth_date=day),
-            lambda day=birth_date: send_mobile(connection, face, age=day),
-        )
-    cases["unknown MBTI"] = (
-        lambda: send_v1(connection, face, mbti="ABCD"),
-        lambda: send_mobile(connection, face, mbti="ABCD"),
-    )
-    cases["not base64, not a form"] = (
-        lambda: read(connection, "/api/v1/classifications/", b"rubbish", {"Content-Type": "multipart/form-data"}),
-        lambda: send_mobile(connection, face, user_img="not base64!"),
-    )
     json_type = {"Content-Type": "application/json"}
-    cases["not JSON"] = (
-        lambda: read(connection, "/api/v1/classifications/", b"{}", json_type),
-        lambda: read(connection, "/api/RegisterResult", b"not JSON", json_type),
-    )
-    return cases
+    return {
+        **{name: (partial(v1, photo), partial(mobile, photo)) for name, photo in photos().items()},
+        "bad date": (partial(v1, face, birth_date="yesterday"), partial(mobile, face, age="yesterday")),
+        "future date": (partial(v1, face, birth_date="2999-01-01"), partial(mobile, face, age="2999-01-01")),
+        "under age": (partial(v1, face, birth_date="2024-01-01"), partial(mobile, face, age="2024-01-01")),
+        "unknown MBTI": (partial(v1, face, mbti="ABCD"), partial(mobile, face, mbti="ABCD")),
+        "not a form, not base64": (
+            partial(raw, "/api/v1/classifications/", b"rubbish", {"Content-Type": "multipart/form-data"}),
+            partial(mobile, face, user_img="not base64!"),
+        ),
+        "not JSON": (
+            partial(raw, "/api/v1/classifications/", b"{}", json_type),
+            partial(raw, "/api/RegisterResult", b"not JSON", json_type),
+        ),
+    }
 
 
 def resident_megabytes(pid: int) -> float:

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from classification.api.serializers import OLDEST_BIRTH_DATE
 from classification.models import MBTI_CODES
+from classification.validators import OLDEST_BIRTH_DATE, validate_birth_date
 
 # Phones convert their own formats, such as HEIC, when a page names the formats it takes.
 PHOTO_MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp")
-
-
-def validate_birth_date(value: date) -> None:
-    if value > timezone.localdate():
-        raise ValidationError(_("A birth date cannot lie in the future."), code="future")
-    if value < OLDEST_BIRTH_DATE:
-        raise ValidationError(_("A birth date cannot lie before 1900."), code="past")
 
 
 class PhotoForm(forms.Form):

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
-from django.utils import timezone
 from django.utils.translation import get_language
-from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from catalog.models import CelebrityImage, FaceType
 from classification.models import MBTI_CODES
+from classification.validators import validate_birth_date
 from inference.contracts import FacePart
 from inference.contracts import FaceType as TypeCode
 
 TYPE_CHOICES = [(code.value, code.value) for code in TypeCode]
 PART_CHOICES = [(part.value, part.value) for part in FacePart]
-OLDEST_BIRTH_DATE = date(1900, 1, 1)
 
 
 class MbtiField(serializers.ChoiceField):
@@ -32,23 +29,10 @@ class MbtiField(serializers.ChoiceField):
 
 
 class BirthDateField(serializers.DateField):
-    """A day of the past, since 1900."""
-
-    default_error_messages = {
-        "future": _("A birth date cannot lie in the future."),
-        "past": _("A birth date cannot lie before 1900."),
-    }
+    """YYYY-MM-DD, a day of the past."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(input_formats=["%Y-%m-%d"], **kwargs)
-
-    def to_internal_value(self, value: Any) -> date:
-        day = super().to_internal_value(value)
-        if day > timezone.localdate():
-            self.fail("future")
-        if day < OLDEST_BIRTH_DATE:
-            self.fail("past")
-        return day
+        super().__init__(input_formats=["%Y-%m-%d"], validators=[validate_birth_date], **kwargs)
 
 
 class PhotoUploadSerializer(serializers.Serializer[Any]):

@@ -18,33 +18,6 @@ BUCKET = "alpha-test"
 
 pytestmark = pytest.mark.s3
 
-# Runs in a process of its own, since settings are read once a process.
-SCENARIO = """
-import io, json, urllib.request
-import django; django.setup()
-from django.core.files.uploadedfile import SimpleUploadedFile
-from django.core.management import call_command
-from django.test import Client
-from tests.images import jpeg
-
-call_command("migrate", verbosity=0)
-call_command("seed_catalog", stdout=io.StringIO())
-client = Client()
-created = client.post("/api/v1/classifications/", {
-    "photo": SimpleUploadedFile("p.jpg", jpeg()), "birth_date": "1996-05-04", "store_photo": "true",
-}).json()
-picture = urllib.request.urlopen(created["celebrities"][0]["image_url"]).read()
-
-from classification.models import Classification
-from classification.photos import photo_read
-key = Classification.objects.get().photo_key
-kept = photo_read(key)
-print(json.dumps({"key": key, "picture_is_jpeg": picture.startswith(b"\\xff\\xd8"), "kept_is_jpeg": kept.startswith(b"\\xff\\xd8")}))
-input()
-deleted = client.delete(f"/api/v1/classifications/{created['id']}/", headers={"Authorization": f"Bearer {created['owner_token']}"})
-print(deleted.status_code)
-"""
-
 
 @pytest.fixture
 def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
@@ -60,8 +33,9 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def test_photos_and_pictures_live_in_the_bucket(endpoint: str, tmp_path: Path) -> None:
     s3 = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
     s3.create_bucket(Bucket=BUCKET)
+    # In a process of its own, since settings are read once a process.
     scenario = subprocess.Popen(
-        [sys.executable, "-c", SCENARIO],
+        [sys.executable, "-m", "tests.alphaproject.s3_scenario"],
         cwd=ROOT,
         env=os.environ
         | {

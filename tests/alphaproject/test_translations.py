@@ -44,6 +44,10 @@ def test_every_text_is_translated(tmp_path: Path) -> None:
 
     texts = [message for message in read(tmp_path / KOREAN) if message.id]
     assert len(texts) > 100
-    untranslated = [message.id for message in texts if not all([message.string] if isinstance(message.string, str) else message.string)]
+    untranslated = [
+        message.id
+        for message in texts
+        if not all([message.string] if isinstance(message.string, str) else message.string)
+    ]
     assert untranslated == []
     assert [message.id for message in texts if message.fuzzy] == []
