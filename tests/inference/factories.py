@@ -17,8 +17,8 @@ from inference.weights import PACKAGED_WEIGHTS
 def make_candidate(folder: Path, *, name: str = "types", version: str = "9.0", **fields: Any) -> Path:
     """A folder as training leaves it: the packaged model, with weights of its own for each version."""
     weights = load((PACKAGED_WEIGHTS / f"{name}.safetensors").read_bytes())
-    tensor = next(value for value in weights.values() if value.dtype.kind == "f" and value.ndim == 4)
-    tensor.flat[0] = int.from_bytes(version.encode()[-2:]) / 1e6
+    convolution = min(key for key, value in weights.items() if value.ndim == 4)
+    weights[convolution].flat[0] = float(version) / 100
     content = save(weights)
     manifest = json.loads((PACKAGED_WEIGHTS / f"{name}.json").read_text())
     manifest |= {"version": version, "sha256": hashlib.sha256(content).hexdigest()}
