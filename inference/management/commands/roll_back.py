@@ -21,4 +21,5 @@ class Command(BaseCommand):
         if release is None:
             raise CommandError(f"no release of {options['name']} is in use: its packaged weights are")
         previous = release.roll_back()
-        self.stdout.write(f"{release} is withdrawn; {previous or 'the packaged weights'} run within seconds.")
+        back_to = previous or "the packaged weights"
+        self.stdout.write(f"{release} is withdrawn; running servers go back to {back_to} within seconds.")
