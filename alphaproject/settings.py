@@ -287,6 +287,11 @@ UNFOLD = {
                 ],
             },
             {
+                "title": _("Models"),
+                "separator": True,
+                "items": [_sidebar_item(_("Model releases"), "neurology", "inference.modelrelease")],
+            },
+            {
                 "title": _("Access"),
                 "separator": True,
                 "items": [

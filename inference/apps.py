@@ -5,6 +5,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.db import connections
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy as _
 
 from inference import client
 from inference.contracts import PhotoLimits
@@ -40,6 +41,7 @@ def build_backend() -> client.Backend:
 
 class InferenceConfig(AppConfig):
     name = "inference"
+    verbose_name = _("Models")
 
     def ready(self) -> None:
         client.configure(build_backend)
