@@ -10,15 +10,16 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from inference.comparison import FACES_ACCEPTED, SCENES_ACCEPTED
 from inference.contracts import FaceAnalysis, InferenceError
 from inference.dataset import ImageFile, face_files, read_pixels, scene_files
 from inference.decoding import DecodedPhoto, decode
 from inference.engine import Engine
+from inference.evaluation.cases import TYPED, GateCase
 from inference.evaluation.report import Measurement, Report
-from inference.preprocessing import PADDING_VALUE, Pixels
+from inference.preprocessing import PADDING_VALUE, Pixels, crop_matrix, warp
 
 _BATCH = 16
-_TYPED = "typed"
 Variant = Callable[[Pixels], Pixels]
 
 
@@ -26,26 +27,46 @@ def evaluate_gate(engine: Engine, data: Path) -> Report:
     """Acceptance of held-out faces and scenes, as they are and changed as people's photos are."""
     faces = [file for file in face_files(data) if file.is_held_out]
     scenes = [file for file in scene_files(data) if file.is_held_out]
-    outcomes = outcomes_of(engine, [decode(file.path.read_bytes()) for file in faces], "faces")
-    alarms = outcomes_of(engine, [decode(file.path.read_bytes()) for file in scenes], "scenes")
+    cases = [*_cases(engine, faces, is_face=True), *_cases(engine, scenes, is_face=False)]
+    outcomes = [case.outcome for case in cases if case.is_face]
+    alarms = [case.outcome for case in cases if not case.is_face]
     rows = [
-        Measurement("held-out faces that get a type", _share(outcomes, _TYPED), len(faces), ">= 0.95"),
-        Measurement("held-out scenes that get a type", _share(alarms, _TYPED), len(scenes), "<= 0.03"),
+        Measurement(FACES_ACCEPTED, _share(outcomes, TYPED), len(faces), ">= 0.95"),
+        Measurement(SCENES_ACCEPTED, _share(alarms, TYPED), len(scenes), "<= 0.03"),
     ]
     rows += _by_set(faces, outcomes) + _by_set(scenes, alarms)
     for reason, count in sorted(Counter(outcomes).items()):
-        if reason != _TYPED:
+        if reason != TYPED:
             rows.append(Measurement(f"faces refused: {reason}", count / len(faces), len(faces)))
     sample = [read_pixels(file.path) for file in faces[::4]]
     for name, variant in VARIANTS.items():
         changed = outcomes_of(engine, [_photo(variant(pixels)) for pixels in sample], name)
-        rows.append(Measurement(f"faces that get a type, {name}", _share(changed, _TYPED), len(sample)))
-    failures = [
-        (file.name, outcome)
-        for file, outcome in [*zip(faces, outcomes, strict=True), *zip(scenes, alarms, strict=True)]
-        if (outcome == _TYPED) == file.name.startswith("scenes/")
+        rows.append(Measurement(f"faces that get a type, {name}", _share(changed, TYPED), len(sample)))
+    failures = [(case.file.name, case.outcome) for case in cases if not case.is_right]
+    return Report(f"gate {engine.versions.gate}", rows, failures, cases)
+
+
+def _cases(engine: Engine, files: Sequence[ImageFile], *, is_face: bool) -> list[GateCase]:
+    photos = [decode(file.path.read_bytes()) for file in files]
+    outcomes = outcomes_of(engine, photos, "faces" if is_face else "scenes")
+    scores = _scores(engine, photos)
+    return [
+        GateCase(file, is_face, outcome, score) for file, outcome, score in zip(files, outcomes, scores, strict=True)
     ]
-    return Report(f"gate {engine.versions.gate}", rows, failures)
+
+
+def _scores(engine: Engine, photos: Sequence[DecodedPhoto]) -> list[float]:
+    """How much each photo's best candidate is a face; 0 where the detector proposes none."""
+    scores: list[float] = []
+    for start in range(0, len(photos), _BATCH):
+        pixels = [photo.pixels for photo in photos[start : start + _BATCH]]
+        crops = [
+            [warp(own, crop_matrix(candidate.points)) for candidate in candidates]
+            for own, candidates in zip(pixels, engine.detect(pixels), strict=True)
+        ]
+        checks = iter(engine.verify([crop for own in crops for crop in own]))
+        scores += [max((next(checks).face for _ in own), default=0.0) for own in crops]
+    return scores
 
 
 def outcomes_of(engine: Engine, photos: Sequence[DecodedPhoto], title: str) -> list[str]:
@@ -53,7 +74,7 @@ def outcomes_of(engine: Engine, photos: Sequence[DecodedPhoto], title: str) -> l
     found: list[str] = []
     for start in tqdm(range(0, len(photos), _BATCH), desc=title, mininterval=2):
         answers: Iterable[FaceAnalysis | InferenceError] = engine.analyze(photos[start : start + _BATCH])
-        found += [answer.code if isinstance(answer, InferenceError) else _TYPED for answer in answers]
+        found += [answer.code if isinstance(answer, InferenceError) else TYPED for answer in answers]
     return found
 
 
@@ -65,7 +86,7 @@ def _by_set(files: Sequence[ImageFile], outcomes: Sequence[str]) -> list[Measure
     rows = []
     for name in sorted({Path(file.name).parent.as_posix() for file in files}):
         own = [out for file, out in zip(files, outcomes, strict=True) if Path(file.name).parent.as_posix() == name]
-        rows.append(Measurement(f"{name} that get a type", _share(own, _TYPED), len(own)))
+        rows.append(Measurement(f"{name} that get a type", _share(own, TYPED), len(own)))
     return rows
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+from inference.evaluation.cases import Case
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +22,15 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """model: name and version. failures: the cases worth looking at, with what happened to each."""
+    """model: name and version. failures: the cases worth looking at, with what happened to each.
+
+    cases: what became of every file, for the HTML page.
+    """
 
     model: str
     measurements: Sequence[Measurement]
     failures: Sequence[tuple[str, str]] = ()
+    cases: Sequence[Case] = ()
 
     def as_table(self) -> str:
         rows = [("metric", "value", "cases", "aim")]
@@ -37,4 +43,8 @@ class Report:
 
 
 def write_json(reports: Sequence[Report], path: Path) -> None:
-    path.write_text(json.dumps([asdict(report) for report in reports], indent=2) + "\n")
+    """The numbers and the failures, without the cases."""
+    values = [asdict(replace(report, cases=())) for report in reports]
+    for value in values:
+        del value["cases"]
+    path.write_text(json.dumps(values, indent=2) + "\n")

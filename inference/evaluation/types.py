@@ -8,10 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from inference.comparison import SCORE_CORRELATION
 from inference.contracts import FaceAnalysis, FacePart, FaceType
 from inference.dataset import SURVEY_SHARES, ImageFile, RatedFaces, face_files, read_pixels, survey_types
 from inference.decoding import DecodedPhoto
 from inference.engine import Engine
+from inference.evaluation.cases import TypesCase
 from inference.evaluation.gate import VARIANTS, Variant
 from inference.evaluation.metrics import expected_calibration_error, pearson_r, quadratic_weighted_kappa
 from inference.evaluation.report import Measurement, Report
@@ -39,7 +41,7 @@ def evaluate_types(engine: Engine, data: Path) -> Report:
     survey = survey_types(rating)
     count = len(names)
     rows = [
-        Measurement("score, Pearson r with the mean rating", pearson_r(score, rating), count, ">= 0.65, aim 0.744"),
+        Measurement(SCORE_CORRELATION, pearson_r(score, rating), count, ">= 0.65, aim 0.744"),
         Measurement("quadratic-weighted kappa", quadratic_weighted_kappa(given, survey), count, "raters 0.71"),
         Measurement("same type", float((given == survey).mean()), count),
         Measurement("at most one type apart", float((abs(given - survey) <= 1).mean()), count),
@@ -53,7 +55,12 @@ def evaluate_types(engine: Engine, data: Path) -> Report:
     for index, (face_type, share) in enumerate(zip(FaceType, SURVEY_SHARES, strict=True)):
         own = float((given == index).mean())
         rows.append(Measurement(f"share of {face_type}", own, count, f"{share:.3f} +- 0.05"))
-    return Report(f"types {engine.versions.types}", rows + _steadiness(engine, held_out))
+    file_of = {file.name: file for file in held_out}
+    cases = [
+        TypesCase(file_of[name], rating_of[name], _ORDER[own], verdict.type, verdict.score, verdict.confidence)
+        for (name, verdict), own in zip(verdicts.items(), survey.tolist(), strict=True)
+    ]
+    return Report(f"types {engine.versions.types}", rows + _steadiness(engine, held_out), cases=cases)
 
 
 def _analyze(engine: Engine, files: Sequence[ImageFile]) -> dict[str, FaceAnalysis]:

@@ -1,0 +1,72 @@
+"""Evaluations as one HTML file that needs nothing beside it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+from inference.evaluation.intervals import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """interval: 95 %, where one is known."""
+
+    metric: str
+    value: float
+    cases: int
+    aim: str = ""
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """image: SVG where it is a plot, JPEG where it is a case."""
+
+    image: bytes
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupValue:
+    value: float
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRow:
+    """values: one for each metric of the table."""
+
+    name: str
+    cases: int
+    values: Sequence[GroupValue]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupTable:
+    name: str
+    metrics: Sequence[str]
+    rows: Sequence[GroupRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One model's evaluation."""
+
+    title: str
+    note: str
+    numbers: Sequence[Number]
+    plots: Sequence[Picture]
+    groups: Sequence[GroupTable]
+    worst: Sequence[Picture]
+
+
+def write_html(pages: Sequence[Page], path: Path) -> None:
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["base64"] = lambda content: base64.b64encode(content).decode()
+    template = environment.from_string((Path(__file__).parent / "page.html").read_text())
+    path.write_text(template.render(pages=pages))
