@@ -16,7 +16,7 @@ from inference.dataset import ImageFile, face_files, read_pixels, scene_files
 from inference.decoding import DecodedPhoto, decode
 from inference.engine import Engine
 from inference.evaluation.cases import TYPED, GateCase
-from inference.evaluation.report import Measurement, Report
+from inference.evaluation.report import Measurement, Report, share
 from inference.preprocessing import PADDING_VALUE, Pixels, crop_matrix, warp
 
 _BATCH = 16
@@ -31,17 +31,17 @@ def evaluate_gate(engine: Engine, data: Path) -> Report:
     outcomes = [case.outcome for case in cases if case.is_face]
     alarms = [case.outcome for case in cases if not case.is_face]
     rows = [
-        Measurement(FACES_ACCEPTED, _share(outcomes, TYPED), len(faces), ">= 0.95"),
-        Measurement(SCENES_ACCEPTED, _share(alarms, TYPED), len(scenes), "<= 0.03"),
+        _typed(FACES_ACCEPTED, outcomes, ">= 0.95"),
+        _typed(SCENES_ACCEPTED, alarms, "<= 0.03"),
     ]
     rows += _by_set(faces, outcomes) + _by_set(scenes, alarms)
     for reason, count in sorted(Counter(outcomes).items()):
         if reason != TYPED:
-            rows.append(Measurement(f"faces refused: {reason}", count / len(faces), len(faces)))
+            rows.append(share(f"faces refused: {reason}", count, len(faces)))
     sample = [read_pixels(file.path) for file in faces[::4]]
     for name, variant in VARIANTS.items():
         changed = outcomes_of(engine, [_photo(variant(pixels)) for pixels in sample], name)
-        rows.append(Measurement(f"faces that get a type, {name}", _share(changed, TYPED), len(sample)))
+        rows.append(_typed(f"faces that get a type, {name}", changed))
     failures = [(case.file.name, case.outcome) for case in cases if not case.is_right]
     return Report(f"gate {engine.versions.gate}", rows, failures, cases)
 
@@ -78,15 +78,15 @@ def outcomes_of(engine: Engine, photos: Sequence[DecodedPhoto], title: str) -> l
     return found
 
 
-def _share(outcomes: Sequence[str], wanted: str) -> float:
-    return sum(outcome == wanted for outcome in outcomes) / max(len(outcomes), 1)
+def _typed(metric: str, outcomes: Sequence[str], aim: str = "") -> Measurement:
+    return share(metric, outcomes.count(TYPED), len(outcomes), aim)
 
 
 def _by_set(files: Sequence[ImageFile], outcomes: Sequence[str]) -> list[Measurement]:
     rows = []
     for name in sorted({Path(file.name).parent.as_posix() for file in files}):
         own = [out for file, out in zip(files, outcomes, strict=True) if Path(file.name).parent.as_posix() == name]
-        rows.append(Measurement(f"{name} that get a type", _share(own, TYPED), len(own)))
+        rows.append(_typed(f"{name} that get a type", own))
     return rows
 
 

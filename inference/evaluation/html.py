@@ -9,18 +9,7 @@ from pathlib import Path
 
 import jinja2
 
-from inference.evaluation.intervals import Interval
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """interval: 95 %, where one is known."""
-
-    metric: str
-    value: float
-    cases: int
-    aim: str = ""
-    interval: Interval | None = None
+from inference.evaluation.report import Measurement
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +21,12 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupValue:
-    value: float
-    interval: Interval
-
-
-@dataclass(frozen=True, slots=True)
-class GroupRow:
-    """values: one for each metric of the table."""
-
-    name: str
-    cases: int
-    values: Sequence[GroupValue]
-
-
-@dataclass(frozen=True, slots=True)
 class GroupTable:
+    """measurements: of each group, all of the same metrics in the same order."""
+
     name: str
-    metrics: Sequence[str]
-    rows: Sequence[GroupRow]
+    note: str
+    measurements: dict[str, Sequence[Measurement]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +35,7 @@ class Page:
 
     title: str
     note: str
-    numbers: Sequence[Number]
+    measurements: Sequence[Measurement]
     plots: Sequence[Picture]
     groups: Sequence[GroupTable]
     worst: Sequence[Picture]

@@ -45,10 +45,3 @@ def expected_calibration_error(confidence: Floats, correct: NDArray[np.bool_], b
         for bin_ in np.unique(index)
     ]
     return float(sum(gaps))
-
-
-def bootstrap_interval(values: Floats, seed: int = 0, draws: int = 2000) -> tuple[float, float]:
-    """95 % percentile interval of a mean, resampling values (N,)."""
-    means = np.random.default_rng(seed).choice(values, (draws, len(values))).mean(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)

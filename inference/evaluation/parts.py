@@ -14,7 +14,8 @@ from inference.dataset import ImageFile, face_files, line_labels
 from inference.decoding import decode
 from inference.engine import Engine
 from inference.evaluation.cases import PartsCase
-from inference.evaluation.metrics import bootstrap_interval, box_iou
+from inference.evaluation.intervals import statistic_interval
+from inference.evaluation.metrics import box_iou
 from inference.evaluation.report import Measurement, Report
 from inference.nets.parts import part_boxes
 
@@ -27,12 +28,16 @@ def evaluate_parts(engine: Engine, data: Path) -> Report:
     overlaps = np.array([case.overlaps for case in cases])
     rows = []
     for index, part in enumerate(FacePart):
-        low, high = bootstrap_interval(overlaps[:, index])
+        own = overlaps[:, index]
         rows += [
-            Measurement(part_iou(part), float(overlaps[:, index].mean()), len(files), ">= 0.85, aim 0.92"),
-            Measurement(f"{part} mean IoU, 95 % low", low, len(files)),
-            Measurement(f"{part} mean IoU, 95 % high", high, len(files)),
-            Measurement(f"{part} worst IoU", float(overlaps[:, index].min()), len(files)),
+            Measurement(
+                part_iou(part),
+                float(own.mean()),
+                len(files),
+                ">= 0.85, aim 0.92",
+                statistic_interval(lambda values: float(values.mean()), own),
+            ),
+            Measurement(f"{part} worst IoU", float(own.min()), len(files)),
         ]
     worst = overlaps.min(axis=1)
     failures = [(files[row].name, f"IoU {worst[row]:.3f}") for row in np.argsort(worst)[:10]]

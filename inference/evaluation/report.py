@@ -8,16 +8,26 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from inference.evaluation.cases import Case
+from inference.evaluation.intervals import Interval, share_interval
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One number: what it is of how many cases, and what issue or reference asks for, where something does."""
+    """One number: what it is of how many cases, and what issue or reference asks for, where something does.
+
+    interval: 95 %, where one was asked for.
+    """
 
     metric: str
     value: float
     cases: int
     aim: str = ""
+    interval: Interval | None = None
+
+
+def share(metric: str, count: int, total: int, aim: str = "") -> Measurement:
+    """How many cases of all; 0 where there are none."""
+    return Measurement(metric, count / max(total, 1), total, aim, share_interval(count, total))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +43,14 @@ class Report:
     cases: Sequence[Case] = ()
 
     def as_table(self) -> str:
-        rows = [("metric", "value", "cases", "aim")]
-        rows += [(row.metric, f"{row.value:.4f}", str(row.cases), row.aim) for row in self.measurements]
-        widths = [max(len(row[column]) for row in rows) for column in range(4)]
+        rows = [("metric", "value", "cases", "aim", "95 % interval")]
+        for row in self.measurements:
+            interval = "{:.4f} to {:.4f}".format(*row.interval) if row.interval else ""
+            rows.append((row.metric, f"{row.value:.4f}", str(row.cases), row.aim, interval))
+        widths = [max(len(row[column]) for row in rows) for column in range(5)]
         lines = [
-            f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}".rstrip() for row in rows
+            "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, "<>><<", widths, strict=True)).rstrip()
+            for row in rows
         ]
         return "\n".join([self.model, *lines])
 

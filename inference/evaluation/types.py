@@ -15,8 +15,9 @@ from inference.decoding import DecodedPhoto
 from inference.engine import Engine
 from inference.evaluation.cases import TypesCase
 from inference.evaluation.gate import VARIANTS, Variant
+from inference.evaluation.intervals import statistic_interval
 from inference.evaluation.metrics import expected_calibration_error, pearson_r, quadratic_weighted_kappa
-from inference.evaluation.report import Measurement, Report
+from inference.evaluation.report import Measurement, Report, share
 from inference.preprocessing import Pixels
 from inference.scoring import DEFAULT_POLICY, Verdict, judge
 
@@ -41,20 +42,42 @@ def evaluate_types(engine: Engine, data: Path) -> Report:
     survey = survey_types(rating)
     count = len(names)
     rows = [
-        Measurement(SCORE_CORRELATION, pearson_r(score, rating), count, ">= 0.65, aim 0.744"),
-        Measurement("quadratic-weighted kappa", quadratic_weighted_kappa(given, survey), count, "raters 0.71"),
-        Measurement("same type", float((given == survey).mean()), count),
-        Measurement("at most one type apart", float((abs(given - survey) <= 1).mean()), count),
         Measurement(
-            "expected calibration error", expected_calibration_error(confidence, given == survey), count, "<= 0.05"
+            SCORE_CORRELATION,
+            pearson_r(score, rating),
+            count,
+            ">= 0.65, aim 0.744",
+            statistic_interval(pearson_r, score, rating),
+        ),
+        Measurement(
+            "quadratic-weighted kappa",
+            quadratic_weighted_kappa(given, survey),
+            count,
+            "raters 0.71",
+            statistic_interval(quadratic_weighted_kappa, given, survey),
+        ),
+        share("same type", int((given == survey).sum()), count),
+        share("at most one type apart", int((abs(given - survey) <= 1).sum()), count),
+        Measurement(
+            "expected calibration error",
+            expected_calibration_error(confidence, given == survey),
+            count,
+            "<= 0.05",
+            statistic_interval(expected_calibration_error, confidence, given == survey),
         ),
     ]
     for index, part in enumerate(FacePart):
         expected = np.array([np.dot(answer.parts[index].probabilities, _FACTORS) for answer in analyses.values()])
-        rows.append(Measurement(f"{part}, Pearson r with the mean rating", pearson_r(expected, rating), count))
-    for index, (face_type, share) in enumerate(zip(FaceType, SURVEY_SHARES, strict=True)):
-        own = float((given == index).mean())
-        rows.append(Measurement(f"share of {face_type}", own, count, f"{share:.3f} +- 0.05"))
+        rows.append(
+            Measurement(
+                f"{part}, Pearson r with the mean rating",
+                pearson_r(expected, rating),
+                count,
+                interval=statistic_interval(pearson_r, expected, rating),
+            )
+        )
+    for index, (face_type, wanted) in enumerate(zip(FaceType, SURVEY_SHARES, strict=True)):
+        rows.append(share(f"share of {face_type}", int((given == index).sum()), count, f"{wanted:.3f} +- 0.05"))
     file_of = {file.name: file for file in held_out}
     cases = [
         TypesCase(file_of[name], rating_of[name], _ORDER[own], verdict.type, verdict.score, verdict.confidence)
