@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -30,6 +30,7 @@ class Grouping:
 
     name: str
     groups: Sequence[Group]
+    is_of_people: bool = True
 
 
 def groupings_of(files: Sequence[ImageFile], data: Path) -> list[Grouping]:
@@ -37,7 +38,9 @@ def groupings_of(files: Sequence[ImageFile], data: Path) -> list[Grouping]:
     names, means = attribute_means(data)
     known = {file.name: dict(zip(names, means[file.name], strict=True)) for file in files if file.name in means}
     found = [
-        _grouping("folder", {file.name: Path(file.name).parent.as_posix() for file in files}),
+        replace(
+            _grouping("folder", {file.name: Path(file.name).parent.as_posix() for file in files}), is_of_people=False
+        ),
         _grouping("skin tone, thirds of the raters' light to dark", _thirds(known)),
         _grouping("age in years", {name: _age_band(values["age"]) for name, values in known.items()}),
         _grouping(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ class GroupTable:
 
     name: str
     note: str
-    measurements: dict[str, Sequence[Measurement]]
+    measurements: Mapping[str, Sequence[Measurement]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ def _steadiness(engine: Engine, files: Sequence[ImageFile]) -> list[Measurement]
             if first is not None and second is not None
         ]
         kept = sum(first == second for first, second in pairs)
-        rows.append(Measurement(f"same type after: {name}", kept / len(pairs), len(pairs), ">= 0.95"))
+        rows.append(share(f"same type after: {name}", kept, len(pairs), ">= 0.95"))
         same, total = same + kept, total + len(pairs)
         near += sum(abs(first - second) <= 1 for first, second in pairs)
     rows.append(Measurement("same type after any change", same / total, total, ">= 0.95"))

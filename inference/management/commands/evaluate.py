@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from inference.contracts import PhotoLimits
 from inference.engine import Engine
@@ -30,9 +31,12 @@ class Command(BaseCommand):
         parser.add_argument("--data", type=Path, required=True, help="the data folder")
         parser.add_argument("--weights", type=Path, default=PACKAGED_WEIGHTS, help="a folder of models to measure")
         parser.add_argument("--json", type=Path, help="also write the numbers to this file")
+        parser.add_argument("--html", type=Path, help="also draw plots, groups and the worst cases into this file")
         parser.add_argument("--update-cards", action="store_true", help="write the numbers into the models' cards")
 
     def handle(self, *_args: Any, **options: Any) -> None:
+        if options["html"] and find_spec("matplotlib") is None:
+            raise CommandError("--html draws with matplotlib: pip install -r requirements-evaluate.txt")
         torch.set_num_threads(settings.INFERENCE_THREADS)
         engine = Engine(PhotoLimits(min_face_pixels=settings.MIN_FACE_PIXELS), options["weights"])
         names = list(_EVALUATIONS) if options["model"] == "all" else [options["model"]]
@@ -48,3 +52,13 @@ class Command(BaseCommand):
                 record_metrics(name, options["weights"], measured, f"manage.py evaluate {name} --data DIR")
         if options["json"]:
             write_json(reports, options["json"])
+        if options["html"]:
+            _write_html(dict(zip(names, reports, strict=True)), options["data"], options["html"])
+
+
+def _write_html(reports: dict[str, Report], data: Path, path: Path) -> None:
+    # What plots need is not installed where models are only served.
+    from inference.evaluation.html import write_html  # noqa: PLC0415
+    from inference.evaluation.pages import PAGES  # noqa: PLC0415
+
+    write_html([PAGES[name](report, data) for name, report in reports.items()], path)
