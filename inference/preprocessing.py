@@ -22,7 +22,7 @@ from torch import Tensor
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 
-DETECTOR_SIZE = 256
+DETECTOR_SIZE = 192
 CROP_SIZE = 128
 # Mid-grey becomes zero in the tensors, as a convolution's own padding is.
 PADDING_VALUE = 128

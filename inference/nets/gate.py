@@ -34,16 +34,16 @@ class DetectionMaps(NamedTuple):
 class FaceDetector(nn.Module):
     """Shapes: (B, 3, S, S) in -1 to 1, S a multiple of 64 -> DetectionMaps with h = w = S / 8."""
 
-    def __init__(self, width: int = 64) -> None:
+    def __init__(self, width: int = 48) -> None:
         super().__init__()
         self.stem = nn.Sequential(ConvNormAct(3, 16, stride=2), ConvNormAct(16, 32, stride=2))
-        self.stage8 = nn.Sequential(ResidualBlock(32, 64, 2), ResidualBlock(64, 64))
-        self.stage16 = nn.Sequential(ResidualBlock(64, 96, 2), ResidualBlock(96, 96))
-        self.stage32 = nn.Sequential(ResidualBlock(96, 128, 2), ResidualBlock(128, 128))
+        self.stage8 = nn.Sequential(ResidualBlock(32, 48, 2), ResidualBlock(48, 48))
+        self.stage16 = nn.Sequential(ResidualBlock(48, 80, 2), ResidualBlock(80, 80))
+        self.stage32 = nn.Sequential(ResidualBlock(80, 128, 2), ResidualBlock(128, 128))
         # At stride 64 a cell's view spans the whole input, which a face that fills the frame needs.
-        self.stage64 = nn.Sequential(ResidualBlock(128, 128, 2), ResidualBlock(128, 128))
-        self.lateral8 = ConvNormAct(64, width, 1)
-        self.lateral16 = ConvNormAct(96, width, 1)
+        self.stage64 = ResidualBlock(128, 128, 2)
+        self.lateral8 = ConvNormAct(48, width, 1)
+        self.lateral16 = ConvNormAct(80, width, 1)
         self.lateral32 = ConvNormAct(128, width, 1)
         self.lateral64 = ConvNormAct(128, width, 1)
         self.smooth = ConvNormAct(width, width)

@@ -43,7 +43,7 @@ THRESHOLDS = {"detection": 0.3, "face": 0.5, "covered": 0.5, "likely": 0.6}
 # What the teacher half believes on a scene makes a negative worth learning.
 _HARD_SCORE = 0.2
 # Faces smaller than this in the detector's input are not asked of it.
-_SMALLEST_FACE = 12.0
+_SMALLEST_FACE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ class DetectorSamples(Dataset[dict[str, Tensor]]):
         placed: list[Placed] = []
         for _ in range(int(rng.choice([1, 2, 3], p=[0.6, 0.25, 0.15]))):
             portrait = self._portraits.draw(rng)
-            size = DETECTOR_SIZE * float(np.exp(rng.uniform(np.log(0.06), np.log(0.6))))
+            size = DETECTOR_SIZE * float(np.exp(rng.uniform(np.log(0.065), np.log(0.6))))
             target = rng.uniform(0.05, 0.95, 2) * DETECTOR_SIZE
             if any(np.abs(target - other.centre).max() < 0.6 * (size + other.size.max()) for other in placed):
                 continue
@@ -215,7 +215,7 @@ def _warp_filled(pixels: Pixels, matrix: Floats, rng: Rng) -> Pixels:
 
 
 def _portrait_mask(face: Placed, degrees: float, rng: Rng) -> Mask:
-    """What of a portrait to lay down: all of it, or head and shoulders with a soft edge. (256, 256), 0 to 1."""
+    """What of a portrait to lay down: all of it, or head and shoulders with a soft edge. (S, S), 0 to 1."""
     if rng.random() < 0.3:
         return np.ones((DETECTOR_SIZE, DETECTOR_SIZE), np.float32)
     mask: Mask = np.zeros((DETECTOR_SIZE, DETECTOR_SIZE), np.float32)
@@ -232,7 +232,7 @@ def _portrait_mask(face: Placed, degrees: float, rng: Rng) -> Mask:
 def _detector_targets(picture: Pixels, faces: Sequence[Placed]) -> dict[str, Tensor]:
     """Heat, boxes, points, and where each counts.
 
-    Shapes: heat, known, weight (32, 32), boxes (4, 32, 32), points (10, 32, 32).
+    Shapes: heat, known, weight (24, 24), boxes (4, 24, 24), points (10, 24, 24).
     """
     heat = np.zeros((_CELLS, _CELLS), np.float32)
     known = np.ones((_CELLS, _CELLS), np.float32)

@@ -1,0 +1,241 @@
+"""What training rests on: the split, the labels' geometry, the fits, and that a run can be resumed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+
+from inference.dataset import ImageFile, survey_types
+from inference.preprocessing import DETECTOR_SIZE, apply, crop_matrix
+from inference.scoring import DEFAULT_POLICY, calibrate
+from inference.training import augmentation
+from inference.training.gate import DetectorSamples, VerifierSamples, jitter_points, place
+from inference.training.loop import FitSettings, fit
+from inference.training.parts import PartsSamples, lines_in_crop
+from inference.training.teachers import FaceLabel, LabelledImage
+from inference.training.types import fit_curve, fit_ordinal, rating_weights
+
+
+def image_file(name: str, identity: str = "") -> ImageFile:
+    return ImageFile(Path("/nowhere") / name, name, identity or name)
+
+
+@pytest.fixture
+def portrait() -> LabelledImage:
+    """A drawn face with its label."""
+    pixels = np.full((200, 160, 3), 180, np.uint8)
+    points = np.array([[60.0, 90], [100, 90], [80, 112], [64, 130], [96, 130]])
+    for x, y in points.astype(int):
+        pixels[y - 3 : y + 3, x - 3 : x + 3] = 20
+    return LabelledImage(
+        image_file("faces/drawn/1.jpg"), pixels, (FaceLabel(np.array([40.0, 50, 120, 160]), points, 0.9),)
+    )
+
+
+def test_the_split_depends_on_the_identity_alone():
+    assert image_file("faces/a/1.jpg", "anna").fold == image_file("faces/b/2.jpg", "anna").fold
+
+
+def test_the_split_is_the_same_on_every_machine():
+    assert [image_file(f"faces/omi/{number}.jpg").fold for number in range(1, 11)] == [2, 0, 0, 0, 3, 4, 1, 4, 2, 0]
+
+
+def test_about_a_fifth_is_held_out():
+    held_out = [image_file(f"faces/omi/{number}.jpg").is_held_out for number in range(2000)]
+
+    assert np.mean(held_out) == pytest.approx(0.2, abs=0.03)
+
+
+def test_survey_types_cut_the_ranking_by_shares_with_the_largest_remainder():
+    ratings = np.array([50.0, 90, 10, 70, 30, 80, 20])
+
+    types = survey_types(ratings, (0.218, 0.214, 0.225, 0.192, 0.152))
+
+    # 7 faces: 1.526, 1.498, 1.575, 1.344 and 1.064 of them; the two left go to the largest remainders.
+    assert np.bincount(types).tolist() == [2, 1, 2, 1, 1]
+    assert types.tolist() == [2, 0, 4, 1, 2, 0, 3]
+
+
+def test_a_label_moves_with_its_picture(portrait):
+    face = portrait.faces[0]
+    matrix = augmentation.rotation_scale(np.array([80.0, 105]), np.array([96.0, 96]), 90, 0.5)
+
+    placed = place(face, matrix, 90)
+
+    np.testing.assert_allclose(placed.centre, [96, 96], atol=1e-6)
+    np.testing.assert_allclose(placed.size, [55, 40], atol=1e-6)
+    np.testing.assert_allclose(placed.points, apply(matrix, face.points))
+
+
+def test_mirroring_twice_changes_nothing(portrait):
+    points = portrait.faces[0].points
+
+    mirrored = augmentation.mirror_points(points, 160)
+
+    assert mirrored[0, 0] < mirrored[1, 0]
+    np.testing.assert_allclose(augmentation.mirror_points(mirrored, 160), points)
+
+
+def test_lines_of_a_turned_photo_are_those_of_the_upright_one(portrait):
+    points = portrait.faces[0].points
+    lines = (45.0, 115.0, 80.0, 118.0, 155.0)
+    matrix = crop_matrix(points)
+    doubled = lines_in_crop(tuple(2 * line for line in lines), 2 * points, crop_matrix(2 * points))
+
+    np.testing.assert_allclose(lines_in_crop(lines, points, matrix), doubled, atol=1e-9)
+
+
+def test_detector_samples_depend_on_seed_and_index_alone(portrait):
+    samples = DetectorSamples([portrait], [portrait], 100, seed=3)
+
+    for index in range(20):
+        first, second = samples[index], samples[index]
+        assert all(torch.equal(first[key], second[key]) for key in first)
+        assert first["image"].shape == (DETECTOR_SIZE, DETECTOR_SIZE, 3)
+        centres = (first["heat"] >= 1).nonzero()
+        for y, x in centres.tolist():
+            box = first["boxes"][:, y, x]
+            assert abs(box[0] - (x + 0.5) * 8) <= 8
+            assert abs(box[1] - (y + 0.5) * 8) <= 8
+
+
+def test_verifier_samples_know_points_of_faces_only(portrait):
+    samples = VerifierSamples([portrait], [portrait], [], 100, seed=0)
+    drawn = [samples[index] for index in range(60)]
+
+    assert {float(sample["face"]) for sample in drawn} == {0.0, 1.0}
+    assert all(torch.isfinite(sample["points"]).all() == (sample["face"] == 1) for sample in drawn)
+    assert all(sample["face"] == 1 for sample in drawn if sample["covered"] == 1)
+
+
+def test_lines_are_trained_only_where_they_are_known(portrait):
+    other = LabelledImage(image_file("faces/drawn/2.jpg"), portrait.pixels, portrait.faces)
+    landmarks = {"faces/drawn/1.jpg": (45.0, 115.0, 80.0, 118.0, 155.0)}
+    samples = PartsSamples([portrait, other], landmarks, {}, 100, seed=0)
+    known = [bool(torch.isfinite(samples[index]["lines"]).all()) for index in range(60)]
+
+    assert any(known)
+    assert not all(known)
+
+
+def test_jittered_points_still_show_a_face(portrait):
+    points = portrait.faces[0].points
+    distance = np.linalg.norm(points[1] - points[0])
+    errors = [
+        abs(jitter_points(points, np.random.default_rng(seed), 1.0) - points).max() / distance for seed in range(50)
+    ]
+
+    assert 0 < max(errors) < 1
+
+
+def test_photometric_changes_keep_shape_and_type():
+    image = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+
+    for seed in range(30):
+        changed = augmentation.photometric(image, np.random.default_rng(seed))
+        assert changed.shape == image.shape
+        assert changed.dtype == np.uint8
+
+
+def test_a_cover_hides_nose_and_mouth_but_not_the_eyes(portrait):
+    points = portrait.faces[0].points
+    for seed in range(20):
+        changed = augmentation.cover_nose_and_mouth(portrait.pixels, points, [], np.random.default_rng(seed))
+        touched = (changed != portrait.pixels).any(axis=2)
+        mouth = points[3:].mean(axis=0).astype(int)
+        assert touched[mouth[1] - 12 : mouth[1] + 4, mouth[0] - 8 : mouth[0] + 8].mean() > 0.5
+        for x, y in points[:2].astype(int):
+            assert not touched[y - 2 : y + 2, x - 2 : x + 2].any()
+
+
+class Numbers(Dataset[dict[str, torch.Tensor]]):
+    def __len__(self) -> int:
+        return 4096
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        x = torch.randn(4, generator=torch.Generator().manual_seed(index))
+        return {"x": x, "y": x.sum()[None]}
+
+
+def squared_error(net: nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    return nn.functional.mse_loss(net(batch["x"]).float(), batch["y"])
+
+
+def linear() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Linear(4, 1)
+
+
+def test_fitting_learns_and_gives_the_same_weights_for_the_same_seed(tmp_path):
+    nets = [
+        fit(linear(), Numbers(), squared_error, FitSettings(150, 16, 0.2, tmp_path / f"{run}.pt"), "numbers")
+        for run in (1, 2)
+    ]
+
+    assert all(torch.equal(a, b) for a, b in zip(nets[0].parameters(), nets[1].parameters(), strict=True))
+    torch.testing.assert_close(nets[0].weight, torch.ones(1, 4), atol=0.1, rtol=0)
+
+
+def test_a_finished_fit_is_not_repeated(tmp_path):
+    settings = FitSettings(10, 16, 0.1, tmp_path / "numbers.pt")
+    first = fit(linear(), Numbers(), squared_error, settings, "numbers")
+
+    def fail(*_: object) -> torch.Tensor:
+        raise AssertionError("trained again")
+
+    again = fit(linear(), Numbers(), fail, settings, "numbers")
+
+    assert torch.equal(first.weight, again.weight)
+
+
+def test_a_checkpoint_of_another_run_is_not_continued(tmp_path):
+    fit(linear(), Numbers(), squared_error, FitSettings(10, 16, 0.1, tmp_path / "numbers.pt"), "numbers")
+
+    with pytest.raises(ValueError, match="10 steps"):
+        fit(linear(), Numbers(), squared_error, FitSettings(20, 16, 0.1, tmp_path / "numbers.pt"), "numbers")
+
+
+def test_the_curve_gives_the_surveys_shares():
+    rng = np.random.default_rng(0)
+    rating = rng.normal(size=500)
+    raw = 60 + 4 * (rating + rng.normal(0, 0.8, 500))
+    types = survey_types(rating)
+
+    curve = fit_curve(raw, types, rating)
+
+    scores = np.array([calibrate(value, curve) for value in raw])
+    shares = [(scores > threshold).mean() for threshold in DEFAULT_POLICY.thresholds]
+    assert shares == pytest.approx([0.218, 0.432, 0.657, 0.849], abs=0.01)
+    assert list(curve.raw) == sorted(set(curve.raw))
+    assert 5 < curve.spread < 40
+
+
+def test_the_ordinal_head_finds_the_types_of_a_noisy_rating():
+    rng = np.random.default_rng(0)
+    rating = rng.normal(size=600)
+    latent = np.stack([rating + rng.normal(0, 0.3, 600) for _ in range(3)], axis=1)
+
+    head = fit_ordinal(latent, survey_types(rating))
+
+    with torch.inference_mode():
+        probabilities = head(torch.from_numpy(latent).float())
+    assert (probabilities.argmax(-1).numpy() == survey_types(rating)[:, None]).mean() > 0.6
+    assert (head.thresholds.diff(dim=1) < 0).all()
+
+
+def test_rating_weights_ignore_that_others_are_rated_higher_as_a_group():
+    rng = np.random.default_rng(0)
+    embeddings = rng.normal(size=(400, 8))
+    is_man = np.arange(400) < 200
+    rating = embeddings[:, 0] + np.where(is_man, 0.0, 5.0)
+
+    weights, bias = rating_weights(embeddings, rating, is_man)
+
+    predicted = embeddings[is_man] @ weights + bias
+    assert np.corrcoef(predicted, rating[is_man])[0, 1] > 0.99
+    assert predicted.mean() == pytest.approx(rating[is_man].mean(), abs=0.05)
