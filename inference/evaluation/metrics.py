@@ -10,6 +10,9 @@ Ints = NDArray[np.int64]
 
 
 def pearson_r(first: Floats, second: Floats) -> float:
+    """Correlation, -1 to 1; 0 where either does not vary, and so predicts nothing."""
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return 0.0
     return float(np.corrcoef(first, second)[0, 1])
 
 
