@@ -8,7 +8,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from inference.comparison import SCORE_CORRELATION
 from inference.contracts import FaceAnalysis, FacePart, FaceType
 from inference.dataset import SURVEY_SHARES, ImageFile, RatedFaces, face_files, read_pixels, survey_types
 from inference.decoding import DecodedPhoto
@@ -43,7 +42,7 @@ def evaluate_types(engine: Engine, data: Path) -> Report:
     count = len(names)
     rows = [
         Measurement(
-            SCORE_CORRELATION,
+            "score, Pearson r with the mean rating",
             pearson_r(score, rating),
             count,
             ">= 0.65, aim 0.744",

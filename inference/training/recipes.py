@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inference.comparison import CROSS_VALIDATED_R
 from inference.dataset import face_files, scene_files
 from inference.nets.parts import PartsNet
 from inference.registry import MODELS, Manifest
@@ -33,5 +34,5 @@ def train(name: str, run: RunOptions) -> Manifest:
         files=faces,
         thresholds={},
         calibration=trained.calibration,
-        metrics={"5-fold r of men left out with the mean rating": trained.left_out_r},
+        metrics={CROSS_VALIDATED_R: trained.left_out_r},
     )

@@ -12,6 +12,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
+from inference.comparison import CROSS_VALIDATED_R
 from inference.models import ModelRelease
 from tests.inference.factories import make_release
 
@@ -59,7 +60,7 @@ def test_list_shows_versions_and_numbers(operator: Client, first: ModelRelease) 
     page = operator.get(reverse(RELEASES)).content.decode()
 
     assert first.version in page
-    assert "Pearson r with the mean rating 0.5000" in page
+    assert f"{CROSS_VALIDATED_R} 0.5000" in page
 
 
 def test_page_of_a_release_shows_its_card(operator: Client, first: ModelRelease) -> None:
