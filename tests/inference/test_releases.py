@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from inference.comparison import SCENES_ACCEPTED, CROSS_VALIDATED_R
+from inference.comparison import CROSS_VALIDATED_R, SCENES_ACCEPTED
 from inference.models import AlteredWeights, DuplicateRelease, ModelRelease, NotInUse
 from tests.inference.factories import make_candidate, make_metrics, make_release
 
