@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 import environs
+from botocore.config import Config
 from cryptography.fernet import Fernet
 from django.urls import reverse_lazy
 from django.utils.functional import Promise
@@ -169,6 +170,8 @@ def _s3_storage(name: str) -> dict[str, Any]:
             "default_acl": None,
             "file_overwrite": False,
             "querystring_expire": 3600,
+            # A bucket that does not answer must not hold up a start or a request for minutes.
+            "client_config": Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2}),
         },
     }
 
