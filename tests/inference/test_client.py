@@ -288,8 +288,9 @@ def test_following_outlives_a_database_that_is_away(
 
 
 def test_following_ends_with_its_backend(follow: Callable[[], None]) -> None:
+    before = threading.enumerate()
     follow()
-    (follower,) = [thread for thread in threading.enumerate() if thread.name == "releases"]
+    (follower,) = [thread for thread in threading.enumerate() if thread not in before]
 
     client.configure(build_backend)
     gc.collect()
