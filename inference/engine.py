@@ -65,8 +65,9 @@ _CUT_OFF_TOLERANCE = 0.04
 # Grey levels of 255, over the face: mean below which no feature can be told, and the 95th percentile with it.
 _DARK_MEAN = 28.0
 _DARK_HIGHLIGHT = 60.0
-# Detail over contrast of a face that was blurred until its features are guesses.
-_MIN_SHARPNESS = 0.06
+# Detail over contrast: a face blurred by a Gaussian of 2 % of its height lies above in 19 of 20 cases, by
+# 4 % below in two of three; unblurred portraits start at 0.42.
+_MIN_SHARPNESS = 0.24
 # Brows, eyes' outer corners, jaw and chin of the mean face, as shares of the crop's side.
 _NOMINAL_OUTLINE: Floats = np.array([[0.29, 0.34], [0.71, 0.34], [0.36, 0.80], [0.64, 0.80], [0.50, 0.86]])
 
@@ -354,11 +355,14 @@ def _is_dark(pixels: Pixels) -> bool:
 
 
 def _sharpness(crop: Pixels) -> float:
-    """Detail in the middle of the face relative to its contrast; independent of exposure."""
+    """Detail in the middle of the face relative to its contrast; independent of exposure.
+
+    Measured at half the crop's size, where the rounding of grey levels no longer passes for detail.
+    """
     quarter = CROP_SIZE // 4
-    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)[quarter : 3 * quarter, quarter : 3 * quarter]
-    detail = cv2.Laplacian(grey, cv2.CV_32F)
-    return float(detail.std() / max(float(grey.std()), 1.0))
+    middle = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)[quarter : 3 * quarter, quarter : 3 * quarter]
+    grey = cv2.resize(middle.astype(np.float32), (quarter, quarter), interpolation=cv2.INTER_AREA)
+    return float(cv2.Laplacian(grey, cv2.CV_32F).std()) / max(float(grey.std()), 1.0)
 
 
 def _mirror_lines(lines: torch.Tensor) -> torch.Tensor:
