@@ -108,9 +108,11 @@ class FollowingBackend:
         """refresh(), in the following thread: it must outlive a database that is away."""
         try:
             self.refresh()
-            self._after_poll()
         except Exception as error:  # noqa: BLE001
             logger.warning("releases_not_polled", reason=str(error))
+        finally:
+            # After a failure above all: a broken connection that is kept fails for ever.
+            self._after_poll()
 
     def _start(self) -> tuple[ActiveSet, Backend]:
         try:

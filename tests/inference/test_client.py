@@ -192,6 +192,7 @@ class ReleasesInMemory:
         self.active: dict[str, str] = {}
         self.folders: dict[str, Path] = {}
         self.is_away = False
+        self.is_broken = False
         self.polls = 0
 
     def add(self, folder: Path) -> str:
@@ -201,9 +202,14 @@ class ReleasesInMemory:
 
     def active_hashes(self) -> Mapping[str, str]:
         self.polls += 1
-        if self.is_away:
+        # A database connection that failed once fails until it is closed.
+        self.is_broken = self.is_broken or self.is_away
+        if self.is_broken:
             raise ConnectionError
         return dict(self.active)
+
+    def disconnect(self) -> None:
+        self.is_broken = False
 
     def manifest_of(self, sha256: str) -> Mapping[str, Any]:
         manifest: dict[str, Any] = json.loads((self.folders[sha256] / "types.json").read_text())
@@ -226,7 +232,7 @@ def follow(releases: ReleasesInMemory, tmp_path: Path) -> Callable[[], None]:
                 build=build_local,
                 releases=releases,
                 cache=tmp_path / "cache",
-                after_poll=lambda: None,
+                after_poll=releases.disconnect,
                 poll_seconds=0.02,
             )
         )
