@@ -13,18 +13,17 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import get_language
 from django.views import defaults
 from rest_framework import exceptions
-from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from classification.problems import SENTENCES, DomainError, Problem, problem_of
+from classification.api import legacy
+from classification.problems import PROBLEM_MEDIA_TYPE, SENTENCES, DomainError, Problem, problem_of
 
-CONTENT_TYPE = "application/problem+json"
 API_PREFIX = "/api/"
 
 logger = structlog.get_logger(__name__)
 
 
-def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
+def problem_response(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
     """DRF's exception handler; None lets an unexpected error become a 500."""
     if isinstance(error, get_args(DomainError)):
         problem = problem_of(error)
@@ -39,27 +38,28 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     body = _body(Problem(response.status_code, code, str(SENTENCES[code])))
     if isinstance(error, exceptions.ValidationError):
         body["errors"] = response.data
-    return _respond(body, dict(response.headers))
+    kept = ("Retry-After", "WWW-Authenticate")
+    return _respond(body, {name: response[name] for name in kept if name in response})
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The 404 for addresses that no view knows."""
     if request.path.startswith(API_PREFIX):
-        return _plain_problem("not_found", HTTPStatus.NOT_FOUND)
+        return _plain_problem(request, "not_found", HTTPStatus.NOT_FOUND)
     return defaults.page_not_found(request, exception)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The 400 for requests that Django itself finds suspicious."""
     if request.path.startswith(API_PREFIX):
-        return _plain_problem("invalid", HTTPStatus.BAD_REQUEST)
+        return _plain_problem(request, "invalid", HTTPStatus.BAD_REQUEST)
     return defaults.bad_request(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """The 500; what went wrong is in the log only."""
     if request.path.startswith(API_PREFIX):
-        return _plain_problem("error", HTTPStatus.INTERNAL_SERVER_ERROR)
+        return _plain_problem(request, "error", HTTPStatus.INTERNAL_SERVER_ERROR)
     return defaults.server_error(request)
 
 
@@ -87,14 +87,15 @@ def _body(problem: Problem) -> dict[str, Any]:
     return body
 
 
-def _respond(body: dict[str, Any], headers: dict[str, str]) -> Response:
-    headers.setdefault("Content-Language", get_language() or "en")
-    response = Response(body, status=body["status"], content_type=CONTENT_TYPE)
-    for name, value in headers.items():
-        if name.lower() != "content-type":
-            response[name] = value
-    return response
+def _respond(body: dict[str, Any], headers: dict[str, str]) -> JsonResponse:
+    """Always JSON: a problem is not for content negotiation."""
+    headers = {"Content-Language": get_language() or "en"} | headers
+    return JsonResponse(body, status=body["status"], content_type=PROBLEM_MEDIA_TYPE, headers=headers)
 
 
-def _plain_problem(code: str, status: HTTPStatus) -> JsonResponse:
-    return JsonResponse(_body(Problem(status, code, str(SENTENCES[code]))), status=status, content_type=CONTENT_TYPE)
+def _plain_problem(request: HttpRequest, code: str, status: HTTPStatus) -> JsonResponse:
+    """The problem that an address under /api/ gets where no view of it answered."""
+    body = _body(Problem(status, code, str(SENTENCES[code])))
+    if request.path.startswith(legacy.PATH_PREFIX):
+        return JsonResponse(legacy.without_result(body), status=status)
+    return _respond(body, {})

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, from our code and from Django's.
+"""Structured logs: one JSON object a line, from our code, Django's and gunicorn's.
 
 Nothing a client sent (photos, names, tokens, query strings) is ever logged, so an unexpected
 error is logged by its type and the places it passed, without its message or any value.
@@ -21,7 +21,7 @@ def where_it_failed(_logger: WrappedLogger, _method: str, event: EventDict) -> E
     match exc_info:
         case BaseException():
             error: BaseException | None = exc_info
-        case (_, error, _):
+        case (_, BaseException() as error, _):
             pass
         case _:
             error = sys.exc_info()[1]
@@ -38,17 +38,33 @@ def where_it_failed(_logger: WrappedLogger, _method: str, event: EventDict) -> E
     return event
 
 
+def without_path(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Django ends "Internal Server Error: /path" with what the client asked for."""
+    if str(event.get("logger", "")).startswith("django.request"):
+        event["event"] = str(event["event"]).partition(":")[0]
+    return event
+
+
 PRE_CHAIN: list[Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
-PROCESSORS: list[Processor] = [
-    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-    where_it_failed,
-    structlog.processors.JSONRenderer(),
-]
+
+
+def json_formatter() -> structlog.stdlib.ProcessorFormatter:
+    """The one formatter, for Django's and gunicorn's logging configuration."""
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=PRE_CHAIN,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            without_path,
+            where_it_failed,
+            structlog.processors.JSONRenderer(),
+        ],
+    )
+
 
 structlog.configure(
     processors=[*PRE_CHAIN, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

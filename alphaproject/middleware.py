@@ -9,6 +9,8 @@ from collections.abc import Callable
 import structlog
 from django.http import HttpRequest, HttpResponse
 
+from alphaproject.errors import bad_request
+
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 logger = structlog.get_logger("alphaproject.requests")
@@ -48,6 +50,21 @@ class RequestLogMiddleware:
             )
         response["X-Request-ID"] = request_id
         return response
+
+
+class NulByteMiddleware:
+    """Answer 400 where a NUL byte reaches the database: PostgreSQL's text holds none, and its driver says so."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, ValueError) and "NUL" in str(exception):
+            return bad_request(request, exception)
+        return None
 
 
 class ContentSecurityPolicyMiddleware:

@@ -32,17 +32,25 @@ def _fernet_keys(values: list[str]) -> None:
         raise environs.ValidationError("must be Fernet keys: 32 bytes in URL-safe base64") from error
 
 
-def _positive(value: float) -> None:
-    if value <= 0:
-        raise environs.ValidationError("must be greater than 0")
+def _origins(values: list[str]) -> None:
+    if not all(value.startswith(("https://", "http://")) for value in values):
+        raise environs.ValidationError("must begin with https:// or http://")
+
+
+def _folder(value: Path) -> None:
+    # What an empty value becomes: files would land wherever the server was started.
+    if value == Path():
+        raise environs.ValidationError("must name a folder")
 
 
 # --- Core -------------------------------------------------------------------------------------
 DEBUG: bool = env.bool("DEBUG", False)
 # No secret has a default: `make run` writes fresh ones into .env.
 SECRET_KEY: str = env.str("SECRET_KEY", validate=environs.validate.Length(min=50))
-ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
+ALLOWED_HOSTS: list[str] = env.list(
+    "ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"], validate=environs.validate.Length(min=1)
+)
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [], validate=_origins)
 # Proxies between the client and the server; 0 trusts no forwarded address or scheme.
 PROXY_COUNT: int = env.int("PROXY_COUNT", 0, validate=environs.validate.Range(min=0))
 HTTPS: bool = env.bool("HTTPS", True)
@@ -53,7 +61,6 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
     "unfold",
-    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -62,7 +69,6 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "rest_framework",
-    "rest_framework.authtoken",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "alphaproject",
@@ -83,6 +89,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "alphaproject.middleware.ContentSecurityPolicyMiddleware",
+    "alphaproject.middleware.NulByteMiddleware",
 ]
 
 TEMPLATES = [
@@ -137,7 +144,7 @@ if DATABASES["default"].get("ENGINE", "").endswith("sqlite3"):
 # Three places: "catalog" holds published pictures of celebrities, "photos" people's own, encrypted,
 # "models" released weights.
 STORAGE: str = env.str("STORAGE", "folder", validate=environs.validate.OneOf(["folder", "s3"]))
-STORAGE_FOLDER: Path = env.path("STORAGE_FOLDER", BASE_DIR / "var" / "storage")
+STORAGE_FOLDER: Path = env.path("STORAGE_FOLDER", BASE_DIR / "var" / "storage", validate=_folder)
 MEDIA_URL = "/media/"
 PHOTO_ENCRYPTION_KEYS: list[str] = env.list("PHOTO_ENCRYPTION_KEYS", validate=_fernet_keys)
 
@@ -162,9 +169,9 @@ def _s3_storage(name: str) -> dict[str, Any]:
     return {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
-            "bucket_name": env.str("S3_BUCKET"),
+            "bucket_name": env.str("S3_BUCKET", validate=environs.validate.Length(min=1)),
             "location": name,
-            "endpoint_url": env.str("S3_ENDPOINT_URL", None),
+            "endpoint_url": env.str("S3_ENDPOINT_URL", None, validate=environs.validate.URL(require_tld=False)),
             "region_name": env.str("S3_REGION", None),
             "object_parameters": encryption,
             "default_acl": None,
@@ -190,11 +197,11 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 
 # --- Photos, people, limits -------------------------------------------------------------------
-MAX_PHOTO_BYTES: int = env.int("MAX_PHOTO_MB", 15, validate=_positive) * 1024 * 1024
-MAX_PHOTO_PIXELS: int = env.int("MAX_PHOTO_MEGAPIXELS", 50, validate=_positive) * 1_000_000
-MIN_FACE_PIXELS: int = env.int("MIN_FACE_PIXELS", 80, validate=_positive)
+MAX_PHOTO_BYTES: int = env.int("MAX_PHOTO_MB", 15, validate=environs.validate.Range(1, 100)) * 1024 * 1024
+MAX_PHOTO_PIXELS: int = env.int("MAX_PHOTO_MEGAPIXELS", 50, validate=environs.validate.Range(1, 200)) * 1_000_000
+MIN_FACE_PIXELS: int = env.int("MIN_FACE_PIXELS", 80, validate=environs.validate.Range(1, 10_000))
 MIN_AGE: int = env.int("MIN_AGE", 14, validate=environs.validate.Range(min=0, max=120))
-RETENTION_DAYS: int = env.int("RETENTION_DAYS", 30, validate=_positive)
+RETENTION_DAYS: int = env.int("RETENTION_DAYS", 30, validate=environs.validate.Range(1, 3650))
 # Uploads stay in memory: no photo of a refused request ever touches a disk.
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 # The mobile app sends the photo as base64 inside JSON: 4 bytes for 3, and some fields.
@@ -206,21 +213,22 @@ MOBILE_SAMPLE_ENDPOINT: bool = env.bool("MOBILE_SAMPLE_ENDPOINT", False)
 
 # --- Inference --------------------------------------------------------------------------------
 INFERENCE_BACKEND: str = env.str("INFERENCE_BACKEND", "inference.serving.local.LocalBackend")
-INFERENCE_THREADS: int = env.int("INFERENCE_THREADS", os.cpu_count() or 1, validate=_positive)
+INFERENCE_THREADS: int = env.int("INFERENCE_THREADS", os.cpu_count() or 1, validate=environs.validate.Range(1, 1024))
 # Released weights, fetched from the "models" storage; it can be emptied at any time.
-MODEL_CACHE_FOLDER: Path = env.path("MODEL_CACHE_FOLDER", BASE_DIR / "var" / "models")
+MODEL_CACHE_FOLDER: Path = env.path("MODEL_CACHE_FOLDER", BASE_DIR / "var" / "models", validate=_folder)
 
 # --- API --------------------------------------------------------------------------------------
 THROTTLE_ENABLED: bool = env.bool("THROTTLE_ENABLED", True)
 THROTTLE_CLASSIFY: str = env.str(
-    "THROTTLE_CLASSIFY", "60/min", validate=environs.validate.Regexp(r"^\d+/(sec|min|hour|day)$")
+    "THROTTLE_CLASSIFY", "60/min", validate=environs.validate.Regexp(r"^[1-9]\d*/(sec|min|hour|day)$")
 )
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.TokenAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "alphaproject.negotiation.LenientNegotiation",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.ScopedRateThrottle"] if THROTTLE_ENABLED else [],
     "DEFAULT_THROTTLE_RATES": {"classify": THROTTLE_CLASSIFY},
@@ -242,15 +250,6 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "FaceTypeCode": "classification.api.serializers.TYPE_CHOICES",
         "FacePart": "classification.api.serializers.PART_CHOICES",
-    },
-    "APPEND_COMPONENTS": {
-        "securitySchemes": {
-            "ownerToken": {
-                "type": "http",
-                "scheme": "bearer",
-                "description": "The `owner_token` that came with the result.",
-            }
-        }
     },
 }
 
@@ -300,7 +299,6 @@ UNFOLD = {
                 "items": [
                     _sidebar_item(_("Users"), "manage_accounts", "auth.user"),
                     _sidebar_item(_("Groups"), "groups", "auth.group"),
-                    _sidebar_item(_("API tokens"), "key", "authtoken.tokenproxy"),
                 ],
             },
         ],
@@ -327,15 +325,15 @@ LOG_LEVEL: str = env.str("LOG_LEVEL", "INFO", validate=environs.validate.OneOf([
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {
-        "json": {
-            "()": "structlog.stdlib.ProcessorFormatter",
-            "processors": "ext://alphaproject.logs.PROCESSORS",
-            "foreign_pre_chain": "ext://alphaproject.logs.PRE_CHAIN",
-        }
-    },
+    "formatters": {"json": {"()": "alphaproject.logs.json_formatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    # Unfold's templates look up many optional variables; Django logs each at DEBUG.
-    "loggers": {"django.template": {"level": "INFO"}, "django.server": {"handlers": ["stderr"], "propagate": False}},
+    "loggers": {
+        # Our own line tells of every request; Django's would repeat refused ones, with their paths and hosts.
+        "django.request": {"level": "ERROR"},
+        "django.security": {"level": "CRITICAL"},
+        # Unfold's templates look up many optional variables; Django logs each at DEBUG.
+        "django.template": {"level": "INFO"},
+        "django.server": {"handlers": ["stderr"], "propagate": False},
+    },
 }

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from botocore.exceptions import BotoCoreError, ClientError
+
+# What a folder and a bucket raise when they cannot be reached, or lack a file.
+STORAGE_ERRORS = (OSError, BotoCoreError, ClientError)
+
 
 class CatalogError(Exception):
     """A refusal; its message is a sentence a person can read, in the active language."""
@@ -31,6 +36,13 @@ class PictureTooLarge(CatalogError):
 
     status = 413
     code = "photo_too_large"
+
+
+class PictureUnavailable(CatalogError):
+    """A published picture cannot be read from the storage now."""
+
+    status = 503
+    code = "storage_unavailable"
 
 
 class DuplicateImage(CatalogError):

@@ -14,7 +14,7 @@ from django.core.files.storage import storages
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from catalog.errors import UnknownType
+from catalog.errors import STORAGE_ERRORS, PictureUnavailable, UnknownType
 from catalog.models import CelebrityImage, FaceType, Guidance, ScoringPolicy
 from inference import scoring
 
@@ -80,14 +80,15 @@ def guidance(code: str) -> Guidance | None:
     return Guidance.objects.filter(code=code).first()
 
 
-def all_guidance() -> dict[str, Guidance]:
-    """By refusal code."""
-    return {entry.code: entry for entry in Guidance.objects.all()}
-
-
 @cached(LRUCache(maxsize=IMAGE_CACHE_BYTES, getsizeof=len), key=lambda image: image.sha256, lock=Lock())
 def image_bytes(image: CelebrityImage) -> bytes:
-    """The JPEG, from memory where it was read before: its key is its hash, so it never goes stale."""
-    with storages["catalog"].open(image.file) as file:
-        content: bytes = file.read()
+    """The JPEG, from memory where it was read before: its key is its hash, so it never goes stale.
+
+    Raises PictureUnavailable.
+    """
+    try:
+        with storages["catalog"].open(image.file) as file:
+            content: bytes = file.read()
+    except STORAGE_ERRORS as error:
+        raise PictureUnavailable(_("The pictures cannot be read at the moment. Please try again later.")) from error
     return content

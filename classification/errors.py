@@ -26,6 +26,13 @@ class ClassificationNotFound(ClassificationError):
     code = "not_found"
 
 
+class LengthRequired(ClassificationError):
+    """The request does not say how long it is, so nobody can tell whether it is too long."""
+
+    status = 411
+    code = "length_required"
+
+
 class IdempotencyConflict(ClassificationError):
     """The Idempotency-Key was used before, with another request."""
 

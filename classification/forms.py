@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import secrets
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -12,14 +15,13 @@ from django.utils.translation import gettext_lazy as _
 
 from classification.models import MBTI_CODES
 from classification.validators import OLDEST_BIRTH_DATE, validate_birth_date
-
-# Phones convert their own formats, such as HEIC, when a page names the formats it takes.
-PHOTO_MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp")
+from inference.contracts import PHOTO_MEDIA_TYPES
 
 
 class PhotoForm(forms.Form):
     photo = forms.FileField(
         label=_("Photo"),
+        # Phones convert their own formats, such as HEIC, when a page names the formats it takes.
         widget=forms.FileInput(attrs={"accept": ",".join(PHOTO_MEDIA_TYPES)}),
         error_messages={"required": _("Please choose a photo."), "empty": _("This file is empty.")},
     )
@@ -41,6 +43,10 @@ class PhotoForm(forms.Form):
         initial="",
     )
     store_photo = forms.BooleanField(label=_("Keep my photo with the result"), required=False)
+    # Made anew with every blank form, so that reloading the answer's page repeats nothing.
+    nonce = forms.CharField(
+        widget=forms.HiddenInput, required=False, max_length=64, initial=partial(secrets.token_urlsafe, 16)
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -60,3 +66,16 @@ class PhotoForm(forms.Form):
             "min": OLDEST_BIRTH_DATE.isoformat(),
             "max": timezone.localdate().isoformat(),
         }
+
+    def clean_photo(self) -> bytes:
+        content: bytes = self.cleaned_data["photo"].read()
+        return content
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for the same answers on the same form; a photo or a date that was changed makes another."""
+        if not (nonce := self.cleaned_data["nonce"]):
+            return ""
+        photo = hashlib.sha256(self.cleaned_data["photo"]).hexdigest()
+        rest = "|".join(str(self.cleaned_data[name]) for name in ("birth_date", "mbti", "store_photo"))
+        return f"{nonce}|{photo}|{rest}"

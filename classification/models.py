@@ -93,7 +93,6 @@ class Classification(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["-created_at"], name="classification_newest"),
             models.Index(fields=["expires_at"], name="classification_expiry"),
         ]
 

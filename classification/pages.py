@@ -20,7 +20,7 @@ from rest_framework.views import APIView
 from catalog.errors import CatalogError
 from classification import selectors, services
 from classification.api.uploads import refuse_oversized
-from classification.errors import ClassificationError, StorageUnavailable
+from classification.errors import ClassificationError, LengthRequired, StorageUnavailable
 from classification.forms import PhotoForm
 from classification.models import Client
 from classification.problems import SENTENCES, Problem, problem_of
@@ -51,7 +51,7 @@ class StartView(View):
     def post(self, request: HttpRequest) -> HttpResponseBase:
         try:
             refuse_oversized(request)
-        except PhotoTooLarge as error:
+        except (PhotoTooLarge, LengthRequired) as error:
             return _start_page(request, PhotoForm(), problem=problem_of(error))
         return self.classify(request)
 
@@ -67,12 +67,13 @@ class StartView(View):
             return _start_page(request, form, problem=throttled)
         try:
             answer = services.classification_create(
-                photo=form.cleaned_data["photo"].read(),
+                photo=form.cleaned_data["photo"],
                 birth_date=form.cleaned_data["birth_date"],
                 mbti=form.cleaned_data["mbti"],
                 store_photo=form.cleaned_data["store_photo"],
                 client=Client.WEB,
                 language=get_language() or settings.LANGUAGE_CODE,
+                idempotency_key=form.idempotency_key,
                 with_preview=True,
             )
         except (InferenceError, ClassificationError, CatalogError) as error:

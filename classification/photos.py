@@ -10,19 +10,24 @@ import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from botocore.exceptions import BotoCoreError, ClientError
 from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, storages
 
+from catalog.errors import STORAGE_ERRORS
 from classification.errors import StorageUnavailable
 
 
-def photo_save(jpeg: bytes) -> str:
-    """Encrypt and store a photo; returns its key. Raises StorageUnavailable."""
+def new_key() -> str:
+    """A key that nobody can guess, for a photo that is not stored yet."""
+    return secrets.token_hex(24)
+
+
+def photo_save(key: str, jpeg: bytes) -> None:
+    """Encrypt a photo and store it under `key`. Raises StorageUnavailable."""
     with _storage() as storage:
-        return storage.save(secrets.token_hex(24), ContentFile(_cipher().encrypt(jpeg)))
+        storage.save(key, ContentFile(_cipher().encrypt(jpeg)))
 
 
 def photo_read(key: str) -> bytes:
@@ -41,7 +46,7 @@ def photo_delete(key: str) -> None:
 def _storage() -> Generator[Storage]:
     try:
         yield storages["photos"]
-    except (OSError, BotoCoreError, ClientError) as error:
+    except STORAGE_ERRORS as error:
         raise StorageUnavailable from error
 
 

@@ -18,6 +18,8 @@ from catalog.errors import CatalogError
 from classification.errors import ClassificationError, UnderAge
 from inference.contracts import Busy, InferenceError, InvalidImage, PhotoRefused, PhotoTooLarge, UnsupportedImage
 
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+
 SENTENCES: dict[str, Promise] = {
     "busy": _("The server is busy. Please try again in a moment."),
     "catalogue_incomplete": _("The catalogue is not ready yet. Please try again later."),
@@ -25,6 +27,7 @@ SENTENCES: dict[str, Promise] = {
     "idempotency_conflict": _("This Idempotency-Key was already used for another request."),
     "invalid": _("Some of the information is missing or not valid."),
     "invalid_image": _("This photo cannot be read. It may be damaged or incomplete."),
+    "length_required": _("The request must say its length."),
     "method_not_allowed": _("This address does not answer that kind of request."),
     "not_acceptable": _("The requested format is not available."),
     "not_authenticated": _("This needs a token that was not sent or is not valid."),

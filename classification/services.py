@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from datetime import date, timedelta
 
 from django.conf import settings
@@ -13,7 +13,7 @@ from django.utils import timezone
 import catalog.selectors
 from catalog.models import CelebrityImage, FaceType
 from classification import photos
-from classification.errors import CatalogueIncomplete, IdempotencyConflict, UnderAge
+from classification.errors import CatalogueIncomplete, IdempotencyConflict, StorageUnavailable, UnderAge
 from classification.models import Classification, Client, IdempotentRequest, PartRecord
 from classification.selectors import Answer
 from inference import client as inference_client
@@ -37,16 +37,20 @@ def classification_create(
 ) -> Answer:
     """Classify one photo and keep a record of the answer; the photo only where `store_photo`.
 
-    Inference and storage stay outside the transaction. Raises InferenceError for the photo,
-    UnderAge, IdempotencyConflict and StorageUnavailable; then nothing is left behind.
+    A request repeated under its idempotency_key gets the first one's answer. Raises InferenceError
+    for the photo, UnderAge, IdempotencyConflict, CatalogueIncomplete, CatalogError and
+    StorageUnavailable; then nothing is left behind.
     """
     if _age_on(timezone.localdate(), birth_date) < settings.MIN_AGE:
         raise UnderAge
     request = _idempotent_request(idempotency_key, photo, birth_date, mbti, store_photo)
-    if request and (earlier := _earlier_answer(request)):
+    earlier = _earlier_answer(request) if request else None
+    if earlier and not with_preview:
         return earlier
-
     analysis = inference_client.analyze(photo, keep_photo=store_photo or with_preview)
+    if earlier:
+        return replace(earlier, preview=analysis.photo)
+
     verdict = judge(analysis.parts, analysis.calibration, catalog.selectors.active_policy())
     face_types = _all_face_types()
     face_type = face_types[verdict.type]
@@ -62,6 +66,7 @@ def classification_create(
         parts=[_part_record(part) for part in analysis.parts],
         photo_width=analysis.photo_width,
         photo_height=analysis.photo_height,
+        photo_key=photos.new_key() if store_photo else "",
         celebrity_images=[image.pk for image in celebrities],
         gate_version=analysis.models.gate,
         parts_version=analysis.models.parts,
@@ -71,21 +76,26 @@ def classification_create(
         created_at=now,
         expires_at=now + timedelta(days=settings.RETENTION_DAYS),
     )
-    if store_photo and analysis.photo is not None:
-        classification.photo_key = photos.photo_save(analysis.photo)
     try:
         with transaction.atomic():
             classification.save(force_insert=True)
             if request:
+                # An expired answer no longer holds its key.
+                IdempotentRequest.objects.filter(pk=request.pk, classification__expires_at__lte=now).delete()
                 request.classification = classification
                 request.save(force_insert=True)
-    except BaseException as error:
-        if classification.photo_key:
-            photos.photo_delete(classification.photo_key)
+    except IntegrityError:
         # The same request, sent twice at once: the other one was faster, its answer counts.
-        if isinstance(error, IntegrityError) and request and (earlier := _earlier_answer(request)):
-            return earlier
+        if request and (earlier := _earlier_answer(request)):
+            return replace(earlier, preview=analysis.photo)
         raise
+    if store_photo and analysis.photo is not None:
+        # After the record that names it: whatever fails from here on, no photo is kept that nobody can find.
+        try:
+            photos.photo_save(classification.photo_key, analysis.photo)
+        except StorageUnavailable:
+            classification.delete()
+            raise
     return Answer(classification, celebrities, preview=analysis.photo)
 
 
@@ -111,13 +121,17 @@ def expired_purge(*, batch_size: int = 500) -> int:
 def gallery_for(face_type: FaceType, client: Client) -> list[CelebrityImage]:
     """The celebrity images of one answer, at random.
 
-    The mobile app needs four: a type that has fewer fills up from its neighbours, and
-    CatalogueIncomplete is raised where that is not enough. Other clients get what there is.
+    The mobile app needs four, with their bytes: a type that has fewer fills up from its neighbours, and
+    CatalogueIncomplete or PictureUnavailable is raised where that is not enough. Other clients get what
+    there is.
     """
     is_mobile = client == Client.MOBILE
     images = catalog.selectors.random_images(face_type, CELEBRITY_COUNT, fill_from_neighbours=is_mobile)
-    if is_mobile and len(images) < CELEBRITY_COUNT:
-        raise CatalogueIncomplete
+    if is_mobile:
+        if len(images) < CELEBRITY_COUNT:
+            raise CatalogueIncomplete
+        for image in images:
+            catalog.selectors.image_bytes(image)
     return images
 
 
@@ -159,7 +173,7 @@ def _idempotent_request(
 def _earlier_answer(request: IdempotentRequest) -> Answer | None:
     earlier = (
         IdempotentRequest.objects.select_related("classification__type", "classification__borderline_with")
-        .filter(pk=request.key)
+        .filter(pk=request.key, classification__expires_at__gt=timezone.now())
         .first()
     )
     if earlier is None:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
@@ -21,7 +22,10 @@ def build_backend() -> client.Backend:
         max_pixels=settings.MAX_PHOTO_PIXELS,
         min_face_pixels=settings.MIN_FACE_PIXELS,
     )
-    backend_class = import_string(settings.INFERENCE_BACKEND)
+    try:
+        backend_class = import_string(settings.INFERENCE_BACKEND)
+    except ImportError as error:
+        raise ImproperlyConfigured(f"INFERENCE_BACKEND: there is no {settings.INFERENCE_BACKEND}") from error
     build = partial(backend_class, limits=limits, threads=settings.INFERENCE_THREADS)
     if not backend_class.loads_weights:
         backend: client.Backend = build()

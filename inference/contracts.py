@@ -43,6 +43,9 @@ class RefusalReason(StrEnum):
     TOO_BLURRY = "too_blurry"
 
 
+PHOTO_MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp")
+
+
 @dataclass(frozen=True, slots=True)
 class PhotoLimits:
     """The largest photo that is decoded and the smallest face that is judged."""

@@ -16,7 +16,7 @@ from inference.scoring import DEFAULT_POLICY
 
 SAMPLE_SOURCE = "Drawn by Alpha Project"
 SAMPLE_LICENCE = "CC0-1.0"
-SAMPLE_ATTRIBUTION = "Sample portrait of an imaginary person, drawn by Alpha Project (CC0 1.0)"
+SAMPLE_ATTRIBUTION = "Alpha Project, CC0 1.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +54,14 @@ def _add_face_types() -> int:
         for rank, text in enumerate(TYPE_TEXTS, start=1)
         if text.code not in known
     ]
-    FaceType.objects.bulk_create(missing)
+    FaceType.objects.bulk_create(missing, ignore_conflicts=True)
     return len(missing)
 
 
 def _add_guidance() -> int:
     known = set(Guidance.objects.values_list("code", flat=True))
     missing = [Guidance(**asdict(text)) for text in GUIDANCE_TEXTS if text.code not in known]
-    Guidance.objects.bulk_create(missing)
+    Guidance.objects.bulk_create(missing, ignore_conflicts=True)
     return len(missing)
 
 

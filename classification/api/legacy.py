@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from typing import Any
 
 from django.utils import translation
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import cache_control
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ParseError, ValidationError
@@ -29,10 +32,17 @@ from classification.models import Client
 from inference.contracts import PhotoRefused
 
 IMAGE_KEYS = ("img1", "img2", "img3", "img4")
+# Where the app's protocol lives.
+PATH_PREFIX = "/api/Register"
 NO_RESULT: dict[str, Any] = {"human": "False", "male_type": "null", "dsc": "null"} | dict.fromkeys(IMAGE_KEYS, "null")
 # The app splits the description at this and shows the pieces behind it.
 BULLET = "·"
 BULLET_COUNT = 3
+
+
+def without_result(problem: dict[str, Any]) -> dict[str, Any]:
+    """A problem in the shape that the app reads."""
+    return NO_RESULT | {"code": problem["code"], "detail": problem["detail"]}
 
 
 class LegacyJSONParser(JSONParser):
@@ -67,6 +77,14 @@ class RegisterRequestSerializer(serializers.Serializer[Any]):
     first_user = FirstUserSerializer()
     result = serializers.DictField(required=False, default=dict)
 
+    def validate_result(self, value: dict[str, Any]) -> dict[str, Any]:
+        # Half a surrogate pair is valid in JSON's escapes, and in no encoding that could send it back.
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise ValidationError("not text") from error
+        return value
+
 
 class RegisterResultSerializer(serializers.Serializer[Any]):
     """What the app reads."""
@@ -82,6 +100,7 @@ class RegisterResultSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField(required=False, help_text="Only with an error status.")
 
 
+@method_decorator(cache_control(no_store=True, private=True), name="dispatch")
 class LegacyView(APIView):
     """Answer in the app's shape, in the app's language, whatever happens."""
 
@@ -96,11 +115,14 @@ class LegacyView(APIView):
         refuse_oversized(request._request)  # noqa: SLF001
 
     def handle_exception(self, exc: Exception) -> Response:
-        response = super().handle_exception(exc)
-        problem = response.data
-        response.data = NO_RESULT | {"code": problem["code"], "detail": problem["detail"]}
-        response.content_type = "application/json"
-        return response
+        response: Any = super().handle_exception(exc)
+        response.content = json.dumps(without_result(json.loads(response.content)))
+        response["Content-Type"] = "application/json"
+        return response  # type: ignore[no-any-return]
+
+
+# The app reads the same keys in all of them.
+ANSWERS = {(status, "application/json"): RegisterResultSerializer for status in (200, 400, 411, 413, 415, 429, 503)}
 
 
 class RegisterResultView(LegacyView):
@@ -109,7 +131,9 @@ class RegisterResultView(LegacyView):
     @extend_schema(
         operation_id="legacy_register_result",
         request=RegisterRequestSerializer,
-        responses=RegisterResultSerializer,
+        responses={
+            (status, "application/json"): RegisterResultSerializer for status in (200, 400, 411, 413, 415, 429, 503)
+        },
         auth=[],
         tags=["mobile app"],
     )
@@ -136,7 +160,9 @@ class RegisterUserImageSampleView(LegacyView):
     @extend_schema(
         operation_id="legacy_register_sample",
         request=RegisterRequestSerializer,
-        responses=RegisterResultSerializer,
+        responses={
+            (status, "application/json"): RegisterResultSerializer for status in (200, 400, 411, 413, 415, 429, 503)
+        },
         auth=[],
         tags=["mobile app"],
     )

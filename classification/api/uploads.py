@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.http import HttpRequest
 
+from classification.errors import LengthRequired
 from inference.contracts import PhotoTooLarge
 
 _CHUNK = 64 * 1024
@@ -14,7 +15,9 @@ _DRAINED_AT_MOST = 64 * 1024 * 1024
 
 
 def refuse_oversized(request: HttpRequest) -> None:
-    """Raise PhotoTooLarge for a body larger than any acceptable one."""
+    """Raise PhotoTooLarge for a body larger than any acceptable one, LengthRequired for one of unknown length."""
+    if "chunked" in request.headers.get("Transfer-Encoding", ""):
+        raise LengthRequired
     try:
         length = int(request.META.get("CONTENT_LENGTH") or 0)
     except ValueError:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
 from uuid import UUID
 
 from django.conf import settings
 from django.db.models import QuerySet
+from django.utils.decorators import method_decorator
 from django.utils.translation import get_language
+from django.views.decorators.cache import cache_control
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import status
-from rest_framework.exceptions import NotAuthenticated
+from rest_framework.exceptions import NotAuthenticated, NotFound
 from rest_framework.generics import ListAPIView
-from rest_framework.pagination import CursorPagination
+from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -22,6 +24,7 @@ from rest_framework.views import APIView
 import catalog.selectors
 from catalog.models import CelebrityImage, FaceType
 from classification import selectors, services
+from classification.api.authentication import OwnerTokenAuthentication
 from classification.api.serializers import (
     CelebrityImageSerializer,
     ClassificationSerializer,
@@ -33,21 +36,30 @@ from classification.api.serializers import (
 )
 from classification.api.uploads import refuse_oversized
 from classification.models import Client
+from classification.problems import PROBLEM_MEDIA_TYPE
+from inference.contracts import PHOTO_MEDIA_TYPES
 
-# An OpenAPI security requirement; drf-spectacular takes it as it is, though it declares strings.
-OWNER: Any = [{"ownerToken": []}]
+SLOT = re.compile(r"[0-9]{1,9}")
 
 
-def problem(description: str) -> OpenApiResponse:
-    return OpenApiResponse(ProblemSerializer, description)
+def problems(descriptions: dict[int, str]) -> dict[tuple[int, str], OpenApiResponse]:
+    """The problem answers of an operation, for the schema: by status, what its codes mean."""
+    return {
+        (status_code, PROBLEM_MEDIA_TYPE): OpenApiResponse(ProblemSerializer, description)
+        for status_code, description in descriptions.items()
+    }
 
 
 NOT_OWNED = {
-    401: problem("`not_authenticated`: no owner token was sent."),
-    404: problem("`not_found`: no such result for this owner, or it is expired or deleted."),
+    401: "`not_authenticated`: no owner token was sent.",
+    404: "`not_found`: no such result for this owner, or it is expired or deleted.",
 }
+NO_SUCH_TYPE = {404: "`not_found`: no such type."}
+# An answer about one person is nobody else's, and no cache's.
+no_store = method_decorator(cache_control(no_store=True, private=True), name="dispatch")
 
 
+@no_store
 class ClassificationCreateView(APIView):
     """Classify one uploaded photo and keep a record of the answer."""
 
@@ -67,16 +79,21 @@ class ClassificationCreateView(APIView):
         ],
         responses={
             201: CreatedClassificationSerializer,
-            400: problem("`invalid`, `invalid_image`"),
-            413: problem("`photo_too_large`"),
-            415: problem("`unsupported_image`, `unsupported_media_type`"),
-            422: problem(
-                "The photo is refused: `no_face`, `multiple_faces`, `face_too_small`, `face_cut_off`, `face_covered`, "
-                "`face_turned_away`, `parts_not_found`, `too_dark`, `too_blurry`; or the person: `under_age`; "
-                "or the Idempotency-Key was used for another request: `idempotency_conflict`."
+            **problems(
+                {
+                    400: "`invalid`, `invalid_image`",
+                    411: "`length_required`: a body of unknown length.",
+                    413: "`photo_too_large`",
+                    415: "`unsupported_image`, `unsupported_media_type`",
+                    422: (
+                        "The photo is refused: `no_face`, `multiple_faces`, `face_too_small`, `face_cut_off`, "
+                        "`face_covered`, `face_turned_away`, `parts_not_found`, `too_dark`, `too_blurry`; or the "
+                        "person: `under_age`; or the Idempotency-Key was used for another request: `idempotency_conflict`."
+                    ),
+                    429: "`throttled`, with Retry-After",
+                    503: "`busy`, with Retry-After; `storage_unavailable`; `catalogue_incomplete`",
+                }
             ),
-            429: problem("`throttled`, with Retry-After"),
-            503: problem("`busy`, with Retry-After; `storage_unavailable`"),
         },
         auth=[],
     )
@@ -96,11 +113,14 @@ class ClassificationCreateView(APIView):
         )
 
 
+@no_store
 class ClassificationDetailView(APIView):
     """Read or erase a result, as its owner."""
 
+    authentication_classes = [OwnerTokenAuthentication]
+
     @extend_schema(
-        operation_id="classifications_retrieve", responses={200: ClassificationSerializer, **NOT_OWNED}, auth=OWNER
+        operation_id="classifications_retrieve", responses={200: ClassificationSerializer, **problems(NOT_OWNED)}
     )
     def get(self, request: Request, classification_id: UUID) -> Response:
         answer = selectors.answer_for_owner(classification_id=classification_id, owner_token=_owner_token(request))
@@ -108,8 +128,7 @@ class ClassificationDetailView(APIView):
 
     @extend_schema(
         operation_id="classifications_destroy",
-        responses={204: None, **NOT_OWNED, 503: problem("`storage_unavailable`: nothing was erased.")},
-        auth=OWNER,
+        responses={204: None, **problems(NOT_OWNED | {503: "`storage_unavailable`: nothing was erased."})},
     )
     def delete(self, request: Request, classification_id: UUID) -> Response:
         classification = selectors.classification_for_owner(
@@ -133,7 +152,7 @@ class TypeDetailView(APIView):
 
     @extend_schema(
         operation_id="types_retrieve",
-        responses={200: FaceTypeSerializer, 404: problem("`not_found`: no such type.")},
+        responses={200: FaceTypeSerializer, **problems(NO_SUCH_TYPE)},
         auth=[],
     )
     def get(self, request: Request, code: str) -> Response:  # noqa: ARG002
@@ -148,11 +167,18 @@ class GalleryPagination(CursorPagination):
     page_size_query_param = "page_size"
     max_page_size = 100
 
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        cursor = super().decode_cursor(request)
+        # The parent lets any text through to the database.
+        if cursor is not None and cursor.position is not None and not SLOT.fullmatch(str(cursor.position)):
+            raise NotFound(self.invalid_cursor_message)
+        return cursor
+
 
 @extend_schema_view(
     get=extend_schema(
         operation_id="types_celebrities_list",
-        responses={200: CelebrityImageSerializer(many=True), 404: problem("`not_found`: no such type.")},
+        responses={200: CelebrityImageSerializer(many=True), **problems(NO_SUCH_TYPE)},
         auth=[],
     )
 )
@@ -176,7 +202,7 @@ class LimitsView(APIView):
         return Response(
             LimitsSerializer(
                 {
-                    "formats": ["image/jpeg", "image/png", "image/webp"],
+                    "formats": PHOTO_MEDIA_TYPES,
                     "max_photo_bytes": settings.MAX_PHOTO_BYTES,
                     "max_photo_pixels": settings.MAX_PHOTO_PIXELS,
                     "min_face_pixels": settings.MIN_FACE_PIXELS,
@@ -188,7 +214,6 @@ class LimitsView(APIView):
 
 
 def _owner_token(request: Request) -> str:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
+    if not isinstance(request.auth, str):
         raise NotAuthenticated
-    return token.strip()
+    return request.auth

@@ -95,9 +95,9 @@ class FollowingBackend:
             return
         try:
             backend = self._load(active)
-        except Exception as error:
+        except Exception:
             self._failed, self._retry_at = active, time.monotonic() + RETRY_SECONDS
-            logger.exception("releases_not_loaded", active=active, reason=str(error), in_use=self.versions())
+            logger.exception("releases_not_loaded", active=active, in_use=self.versions())
             return
         # One assignment: a photo is analysed by the one or by the other.
         self._backend = backend
@@ -108,8 +108,8 @@ class FollowingBackend:
         """refresh(), in the following thread: it must outlive a database that is away."""
         try:
             self.refresh()
-        except Exception as error:  # noqa: BLE001
-            logger.warning("releases_not_polled", reason=str(error))
+        except Exception as error:
+            logger.warning("releases_not_polled", exc_info=error)
         finally:
             # After a failure above all: a broken connection that is kept fails for ever.
             self._after_poll()
@@ -118,8 +118,8 @@ class FollowingBackend:
         try:
             active = self._releases.active_hashes()
             return active, self._load(active)
-        except Exception as error:
-            logger.exception("releases_not_loaded", reason=str(error), in_use="packaged weights")
+        except Exception:
+            logger.exception("releases_not_loaded", in_use="packaged weights")
             return {}, self._load({})
 
     def _load(self, active: ActiveSet) -> Backend:

@@ -16,7 +16,7 @@ from inference.engine import Engine
 
 
 class LocalBackend:
-    """Decodes in the calling thread, then takes turns on the engine.
+    """Decodes in the calling threads, then takes turns on the engine.
 
     Two photos at once would only share the same cores; waiting in turn answers the first one sooner.
     """
@@ -30,9 +30,12 @@ class LocalBackend:
         self._limits = limits
         self._engine = Engine(limits, weights_dir)
         self._turn = threading.Lock()
+        self._decoding = threading.BoundedSemaphore(threads)
 
     def analyze(self, photo: bytes, *, keep_photo: bool = False) -> FaceAnalysis:
-        decoded = decode(photo, self._limits)
+        # No more at a time than there are cores: a large PNG takes hundreds of megabytes for a moment.
+        with self._decoding:
+            decoded = decode(photo, self._limits)
         with self._turn:
             (answer,) = self._engine.analyze([decoded])
         if isinstance(answer, InferenceError):

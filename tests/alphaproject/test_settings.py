@@ -48,15 +48,23 @@ def test_secrets_alone_are_enough() -> None:
         ("DATABASE_URL", "nonsense"),
         ("DATABASE_URL", "mongodb://localhost/alpha"),
         ("STORAGE", "tape"),
+        ("ALLOWED_HOSTS", ""),
+        ("CSRF_TRUSTED_ORIGINS", "alpha.example"),
+        ("STORAGE_FOLDER", ""),
+        ("MODEL_CACHE_FOLDER", ""),
         ("S3_BUCKET", None),
+        ("S3_BUCKET", ""),
+        ("S3_ENDPOINT_URL", "nonsense"),
         ("S3_SERVER_SIDE_ENCRYPTION", "rot13"),
         ("MAX_PHOTO_MB", "0"),
         ("MAX_PHOTO_MEGAPIXELS", "many"),
         ("MIN_FACE_PIXELS", "-1"),
         ("MIN_AGE", "abc"),
         ("RETENTION_DAYS", "0"),
+        ("RETENTION_DAYS", "99999999999"),
         ("INFERENCE_THREADS", "0"),
         ("THROTTLE_CLASSIFY", "often"),
+        ("THROTTLE_CLASSIFY", "0/min"),
         ("PROXY_COUNT", "-1"),
         ("TIME_ZONE", "Mars/Olympus"),
         ("LOG_LEVEL", "LOUD"),
@@ -74,7 +82,8 @@ def test_bad_value_stops_start_up_and_is_named(variable: str, value: str | None)
 
 
 def test_example_documents_exactly_the_variables_that_are_read() -> None:
-    read = set(re.findall(r'env\.\w+\(\s*"([A-Z0-9_]+)"', (ROOT / "alphaproject/settings.py").read_text()))
+    readers = [ROOT / "alphaproject/settings.py", ROOT / "deploy/gunicorn.conf.py"]
+    read = {name for file in readers for name in re.findall(r"env\.\w+\(\s*[\"']([A-Z0-9_]+)[\"']", file.read_text())}
     documented = set(re.findall(r"^#?([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
 
     assert documented == read

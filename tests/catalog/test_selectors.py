@@ -155,7 +155,6 @@ def test_guidance_is_found_by_its_code() -> None:
 
     assert selectors.guidance("too_dark") == entry
     assert selectors.guidance("no_face") is None
-    assert selectors.all_guidance() == {"too_dark": entry}
     assert entry.message("ko-KR") == "어두워요."
     assert entry.advice("fr") == "Find light."
 

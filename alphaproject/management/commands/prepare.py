@@ -19,7 +19,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
         if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-            (settings.BASE_DIR / "var").mkdir(exist_ok=True)
+            # It holds birth dates: nobody else on this machine reads it.
+            (settings.BASE_DIR / "var").mkdir(mode=0o700, exist_ok=True)
         call_command("migrate", verbosity=0)
         call_command("seed_catalog", stdout=self.stdout)
         call_command("collectstatic", interactive=False, verbosity=0)

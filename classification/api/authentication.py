@@ -1,0 +1,29 @@
+"""How the owner of a result is known: by the token that came with it."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AnonymousUser
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+
+class OwnerTokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer <owner_token>`; which result it opens is for the selector to say."""
+
+    def authenticate(self, request: Request) -> tuple[AnonymousUser, str] | None:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        return (AnonymousUser(), token.strip()) if scheme.lower() == "bearer" and token.strip() else None
+
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002
+        return "Bearer"
+
+
+class OwnerTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """The same, for the schema."""
+
+    target_class = OwnerTokenAuthentication
+    name = "ownerToken"
+
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:  # noqa: ARG002
+        return {"type": "http", "scheme": "bearer", "description": "The `owner_token` that came with the result."}
