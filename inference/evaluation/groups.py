@@ -11,7 +11,7 @@ import numpy as np
 
 from inference.dataset import ImageFile, attribute_means
 
-_AGES = (18, 30, 45, 60)
+_AGES = (0, 18, 30, 45, 60)
 # As in RatedFaces: a face that raters see as a man's.
 _MAN_ABOVE = 55
 
@@ -70,8 +70,6 @@ def _thirds(known: dict[str, dict[str, float]]) -> dict[str, str]:
 
 
 def _age_band(age: float) -> str:
-    if age < _AGES[0]:
-        return f"under {_AGES[0]}"
     for low, high in pairwise(_AGES):
         if age < high:
             return f"{low} to {high - 1}"

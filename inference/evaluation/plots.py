@@ -69,7 +69,8 @@ def roc(score: Floats, is_face: NDArray[np.bool_], operating_point: tuple[float,
     )
     axes.plot(*operating_point, color=_INK, marker="o", linestyle="none", label="all of the gate's rules")
     # The corner that matters: a gate that accepts a tenth of all scenes is of no use.
-    axes.set(xlim=(-0.002, 0.1), ylim=(0.8, 1.005), xlabel="scenes accepted", ylabel="faces accepted")
+    right, bottom = max(0.1, 1.5 * operating_point[0]), min(0.8, operating_point[1] - 0.05)
+    axes.set(xlim=(-0.002, right), ylim=(bottom, 1.005), xlabel="scenes accepted", ylabel="faces accepted")
     axes.legend(frameon=False, loc="lower right")
     return _svg(figure)
 

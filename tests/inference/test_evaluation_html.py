@@ -149,7 +149,7 @@ def test_groups_are_of_those_of_whom_something_is_known(data: Path) -> None:
         for name, grouping in groupings.items()
     }
     assert sizes["skin"] == {"1 light": 2, "2 middle": 2, "3 dark": 2}
-    assert sizes["age"] == {"under 18": 1, "18 to 29": 1, "30 to 44": 2, "45 to 59": 1, "60 and over": 1}
+    assert sizes["age"] == {"0 to 17": 1, "18 to 29": 1, "30 to 44": 2, "45 to 59": 1, "60 and over": 1}
     assert sizes["gender"] == {"man": 3, "woman": 3}
     # All portraits are in one folder, which divides nothing.
     assert "folder" not in sizes
