@@ -88,7 +88,8 @@ class ClassificationCreateView(APIView):
                     422: (
                         "The photo is refused: `no_face`, `multiple_faces`, `face_too_small`, `face_cut_off`, "
                         "`face_covered`, `face_turned_away`, `parts_not_found`, `too_dark`, `too_blurry`; or the "
-                        "person: `under_age`; or the Idempotency-Key was used for another request: `idempotency_conflict`."
+                        "person: `under_age`; or the Idempotency-Key was used for another request: "
+                        "`idempotency_conflict`."
                     ),
                     429: "`throttled`, with Retry-After",
                     503: "`busy`, with Retry-After; `storage_unavailable`; `catalogue_incomplete`",

@@ -16,6 +16,11 @@ from tests.images import jpeg
 SECRET = "a secret value"
 
 
+def formatted(record: logging.LogRecord) -> str:
+    """The line as it would be written."""
+    return logging.getLogger("django.server").handlers[0].format(record)
+
+
 class BrokenBackend:
     def analyze(self, photo: bytes, *, keep_photo: bool = False) -> FaceAnalysis:
         raise RuntimeError(SECRET)
@@ -35,9 +40,33 @@ def test_unexpected_error_is_a_problem_and_a_log_line_without_values(
     assert response.status_code == 500
     assert response["Content-Type"] == "application/problem+json"
     assert response.json()["code"] == "error"
-    formatter = logging.getLogger("django.server").handlers[0].formatter
-    log = "\n".join(formatter.format(record) for record in caplog.records)
+    log = "\n".join(formatted(record) for record in caplog.records)
     assert SECRET not in response.content.decode() + log
     (line,) = [entry for entry in map(json.loads, log.splitlines()) if "error" in entry]
     assert line["error"]["type"] == "RuntimeError"
     assert line["error"]["at"][-1].startswith("tests.alphaproject.test_errors_and_logs:analyze:")
+
+
+@pytest.mark.usefixtures("catalogue")
+@pytest.mark.parametrize(
+    "path", ["/api/v1/types/a-client-wrote-this/", "/media/a-client-wrote-this", "/?q=a-client-wrote-this"]
+)
+def test_log_line_names_the_route_and_nothing_a_client_wrote(
+    client: HttpClient, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    caplog.set_level(logging.INFO, "alphaproject.requests")
+
+    client.get(path.format("a-client-wrote-this"))
+
+    (line,) = [json.loads(formatted(record)) for record in caplog.records]
+    assert line["event"] == "request"
+    assert line["method"] == "GET"
+    assert "a-client-wrote-this" not in json.dumps(line)
+
+
+def test_host_that_is_not_ours_is_refused_and_not_logged(client: HttpClient, caplog: pytest.LogCaptureFixture) -> None:
+    response = client.get("/api/v1/limits/", headers={"Host": "evil.example"})
+
+    assert response.status_code == 400
+    assert response.json()["code"] == "invalid"
+    assert "evil.example" not in "".join(formatted(record) for record in caplog.records)

@@ -19,10 +19,10 @@ GOOD = {
 }
 
 
-def start(**variables: str | None) -> subprocess.CompletedProcess[str]:
+def start(code: str = "import alphaproject.settings", /, **variables: str | None) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in (GOOD | variables).items() if value is not None}
     return subprocess.run(
-        [sys.executable, "-c", "import alphaproject.settings"],
+        [sys.executable, "-c", code],
         env=environment,
         cwd=ROOT,
         capture_output=True,
@@ -98,3 +98,29 @@ def test_written_env_file_starts_the_product(tmp_path: Path) -> None:
     assert target.stat().st_mode & 0o077 == 0
     # Secrets that exist are never overwritten.
     assert subprocess.run(script, cwd=ROOT, check=False, capture_output=True).returncode != 0
+
+
+@pytest.mark.parametrize(("enabled", "classes"), [("true", 1), ("false", 0)])
+def test_requests_are_throttled_unless_that_is_turned_off(enabled: str, classes: int) -> None:
+    show = "from alphaproject.settings import REST_FRAMEWORK as api; print(len(api['DEFAULT_THROTTLE_CLASSES']))"
+
+    assert start(show, THROTTLE_ENABLED=enabled).stdout.strip() == str(classes)
+
+
+@pytest.mark.parametrize(("enabled", "resolves"), [(None, False), ("true", True)])
+def test_sample_endpoint_is_there_only_where_it_is_turned_on(enabled: str | None, resolves: bool) -> None:
+    resolve = "import django; django.setup(); from django.urls import resolve; resolve('/api/RegisterUserImg_sample')"
+
+    outcome = start(resolve, MOBILE_SAMPLE_ENDPOINT=enabled, DJANGO_SETTINGS_MODULE="alphaproject.settings")
+
+    assert (outcome.returncode == 0) == resolves
+    assert resolves or "Resolver404" in outcome.stderr
+
+
+def test_unknown_inference_backend_stops_the_server_and_is_named() -> None:
+    build = "import django; django.setup(); from inference import client; client.warm_up()"
+
+    outcome = start(build, INFERENCE_BACKEND="no.such.Backend", DJANGO_SETTINGS_MODULE="alphaproject.settings")
+
+    assert outcome.returncode != 0
+    assert "INFERENCE_BACKEND" in outcome.stderr.splitlines()[-1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 from typing import Any
 
 import pytest
@@ -43,9 +42,7 @@ def test_a_fresh_catalogue_works_and_seeding_again_changes_nothing() -> None:
     assert Guidance.objects.count() == 10
 
     before = contents()
-    started = time.perf_counter()
     assert "added 0 types, 0 guidance texts, 0 scoring policies and 0 sample images" in seed()
-    assert time.perf_counter() - started < 0.5
     assert contents() == before
 
     # What a curator deletes stays deleted.

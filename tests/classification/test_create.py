@@ -8,20 +8,25 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from cryptography.fernet import Fernet
 from django.core.files.storage import storages
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import OperationalError, connection
 from django.test import Client as HttpClient
+from django.test import RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from PIL import Image
-from pytest_django import DjangoAssertNumQueries, Settings
+from pytest_django import Settings
 from rest_framework.throttling import ScopedRateThrottle
 
 from catalog.models import CelebrityImage, FaceType
 from catalog.services.images import image_unpublish
 from classification import photos
+from classification.api.uploads import refuse_oversized
 from classification.api.views import ClassificationCreateView
 from classification.models import Classification, IdempotentRequest
-from inference.contracts import Busy, RefusalReason
+from inference.contracts import Busy, PhotoTooLarge, RefusalReason
 from inference.contracts import FaceType as TypeCode
 from tests.classification.conftest import PostPhoto
 from tests.fakes import FakeBackend
@@ -297,13 +302,29 @@ def test_request_repeated_under_its_key_gets_the_first_answer(post_photo: PostPh
     assert len(stored_photos()) == 2
 
 
-def test_key_reused_for_another_request_is_refused(post_photo: PostPhoto) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [{"birth_date": "1990-01-01"}, {"mbti": "ENFP"}, {"store_photo": "true"}, {"photo": jpeg(200, 260)}],
+    ids=["birth date", "MBTI", "consent", "photo"],
+)
+def test_key_reused_for_another_request_is_refused(post_photo: PostPhoto, change: dict[str, Any]) -> None:
     post_photo(headers={"Idempotency-Key": "a key"})
 
-    refusal = post_photo(headers={"Idempotency-Key": "a key"}, birth_date="1990-01-01")
+    refusal = post_photo(headers={"Idempotency-Key": "a key"}, **change)
 
     assert refusal.status_code == 422
     assert refusal.json()["code"] == "idempotency_conflict"
+
+
+def test_key_of_an_expired_answer_is_free_again(post_photo: PostPhoto) -> None:
+    first = post_photo(headers={"Idempotency-Key": "a key"}).json()
+    now = timezone.now()
+    Classification.objects.update(created_at=now - timedelta(days=2), expires_at=now)
+
+    again = post_photo(headers={"Idempotency-Key": "a key"})
+
+    assert again.status_code == 201
+    assert again.json()["id"] != first["id"]
 
 
 def test_slower_twin_of_a_request_gets_the_faster_ones_answer(post_photo: PostPhoto, engine: FakeBackend) -> None:
@@ -325,19 +346,81 @@ def test_slower_twin_of_a_request_gets_the_faster_ones_answer(post_photo: PostPh
     assert len(stored_photos()) == 1
 
 
-def test_number_of_queries_does_not_depend_on_the_catalogue(
-    post_photo: PostPhoto, django_assert_max_num_queries: DjangoAssertNumQueries
+def test_number_of_queries_does_not_depend_on_the_catalogue(post_photo: PostPhoto) -> None:
+    with CaptureQueriesContext(connection) as with_five_images:
+        post_photo()
+    beta = CelebrityImage.objects.of_type(FaceType.objects.get(code="beta"))
+    image_unpublish(images=list(beta[:1]))
+
+    with CaptureQueriesContext(connection) as with_four_images:
+        post_photo()
+
+    assert len(with_five_images) == len(with_four_images) <= 8
+
+
+def test_answer_is_no_caches(post_photo: PostPhoto) -> None:
+    assert "no-store" in post_photo()["Cache-Control"]
+
+
+def test_body_of_unknown_length_is_refused(post_photo: PostPhoto, engine: FakeBackend) -> None:
+    refusal = post_photo(headers={"Transfer-Encoding": "chunked"})
+
+    assert refusal.status_code == 411
+    assert refusal.json()["code"] == "length_required"
+    assert engine.photos_analysed == 0
+
+
+def test_body_that_is_too_large_is_read_to_its_end(settings: Settings) -> None:
+    # A client that is answered while it still sends sees a broken connection instead.
+    body = bytes(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
+    request = RequestFactory().post("/api/v1/classifications/", body, content_type="application/octet-stream")
+
+    with pytest.raises(PhotoTooLarge):
+        refuse_oversized(request)
+
+    assert request.read() == b""
+
+
+def test_photo_is_not_kept_when_its_record_is_not(
+    post_photo: PostPhoto, client: HttpClient, settings: Settings
 ) -> None:
-    with django_assert_max_num_queries(8):
-        assert post_photo().status_code == 201
+    client.raise_request_exception = False
+
+    def refuse_the_record(execute: Any, sql: str, *arguments: Any) -> Any:
+        if sql.startswith("INSERT INTO") and "classification_classification" in sql:
+            raise OperationalError
+        return execute(sql, *arguments)
+
+    with connection.execute_wrapper(refuse_the_record):
+        response = post_photo(store_photo="true")
+
+    assert response.status_code == 500
+    assert response.json()["code"] == "error"
+    assert stored_photos() == []
+
+
+def test_kept_photo_is_for_its_owner_on_the_disk_too(post_photo: PostPhoto) -> None:
+    post_photo(store_photo="true")
+
+    (stored,) = stored_photos()
+    assert stored.stat().st_mode & 0o077 == 0
+    assert stored.parent.stat().st_mode & 0o077 == 0
+
+
+def test_photo_kept_under_an_older_key_can_still_be_read(post_photo: PostPhoto, settings: Settings) -> None:
+    post_photo(store_photo="true")
+    settings.PHOTO_ENCRYPTION_KEYS = [Fernet.generate_key().decode(), *settings.PHOTO_ENCRYPTION_KEYS]
+
+    assert photos.photo_read(Classification.objects.get().photo_key).startswith(b"\xff\xd8")
 
 
 def test_throttle_answers_with_a_time_to_retry(post_photo: PostPhoto, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ClassificationCreateView, "throttle_classes", [ScopedRateThrottle])
     monkeypatch.setattr(ScopedRateThrottle, "THROTTLE_RATES", {"classify": "1/min"})
 
-    assert post_photo().status_code == 201
-    response = post_photo()
+    assert post_photo(headers={"X-Forwarded-For": "203.0.113.1"}).status_code == 201
+    # No proxy is trusted, so nobody gets another allowance by naming another address.
+    response = post_photo(headers={"X-Forwarded-For": "203.0.113.2"})
 
     assert response.status_code == 429
     assert response.json()["code"] == "throttled"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,12 @@ from django.test import Client as HttpClient
 from django.utils import timezone
 from PIL import Image
 from pytest_django import Settings
+from rest_framework.throttling import ScopedRateThrottle
 
+from catalog import selectors
 from catalog.models import CelebrityImage, FaceType
 from catalog.services.images import image_unpublish
+from classification.api.legacy import RegisterResultView
 from classification.models import Classification
 from inference.contracts import Busy, RefusalReason
 from inference.contracts import FaceType as TypeCode
@@ -257,4 +261,58 @@ def test_sample_of_no_code_is_survived(post_mobile: PostPhoto, query: str) -> No
     response = post_mobile(path=f"/api/RegisterUserImg_sample{query}")
 
     assert response.status_code == 400
+    assert_app_shows_guidance(response.json())
+
+
+def test_unreadable_catalogue_is_survived_and_leaves_nothing(post_mobile: PostPhoto) -> None:
+    selectors.image_bytes.cache_clear()  # type: ignore[attr-defined]
+    shutil.rmtree(storages["catalog"].location)  # type: ignore[attr-defined]
+
+    response = post_mobile()
+
+    assert response.status_code == 503
+    assert_app_shows_guidance(response.json())
+    assert response.json()["code"] == "storage_unavailable"
+    assert not Classification.objects.exists()
+    assert not list(Path(storages["photos"].location).glob("**/*"))  # type: ignore[attr-defined]
+
+
+def test_text_that_no_encoding_can_send_back_is_survived(
+    client: HttpClient, engine: FakeBackend, catalogue: None
+) -> None:
+    engine.refuses_with = RefusalReason.NO_FACE
+    user = {"user_img": base64.b64encode(jpeg()).decode(), "age": "1996-05-04", "mbti": "ESTJ"}
+    body = json.dumps({"first_user": user, "result": {"dsc": "\ud800"}})
+
+    response = client.post("/api/RegisterResult", body, content_type="application/json")
+
+    assert response.status_code == 400
+    assert_app_shows_guidance(response.json())
+
+
+def test_unexpected_error_is_survived(client: HttpClient, post_mobile: PostPhoto, engine: FakeBackend) -> None:
+    client.raise_request_exception = False
+    engine.fails_with = ZeroDivisionError()  # type: ignore[assignment]
+
+    response = post_mobile()
+
+    assert response.status_code == 500
+    assert_app_shows_guidance(response.json())
+
+
+def test_address_with_a_slash_too_many_is_survived(post_mobile: PostPhoto) -> None:
+    response = post_mobile(path="/api/RegisterResult/")
+
+    assert response.status_code == 404
+    assert_app_shows_guidance(response.json())
+
+
+def test_app_shares_the_limit_on_requests(post_mobile: PostPhoto, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RegisterResultView, "throttle_classes", [ScopedRateThrottle])
+    monkeypatch.setattr(ScopedRateThrottle, "THROTTLE_RATES", {"classify": "1/min"})
+
+    assert post_mobile().status_code == 200
+    response = post_mobile()
+
+    assert response.status_code == 429
     assert_app_shows_guidance(response.json())

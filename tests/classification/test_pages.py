@@ -70,6 +70,33 @@ def erase(client: HttpClient, result: Classification, token: str | None = None) 
     return client.post(f"/results/{result.pk}/delete/", {"owner_token": token})
 
 
+# --- Sent again ---
+
+
+def test_reloading_the_answer_keeps_no_second_record(send_form: SendForm, client: HttpClient) -> None:
+    nonce = client.get("/").context["form"]["nonce"].value()
+
+    first = send_form(store_photo="on", nonce=nonce)
+    again = send_form(store_photo="on", nonce=nonce)
+
+    assert first.status_code == again.status_code == 200
+    assert "data:image/jpeg;base64," in again.content.decode()
+    assert Classification.objects.count() == 1
+    assert len(stored_photos()) == 1
+
+
+@pytest.mark.parametrize("change", [{"photo": jpeg(200, 260)}, {"birth_date": "1990-01-01"}], ids=["photo", "date"])
+def test_changed_form_sent_again_is_another_request(send_form: SendForm, change: dict[str, Any]) -> None:
+    send_form(nonce="a nonce")
+    send_form(nonce="a nonce", **change)
+
+    assert Classification.objects.count() == 2
+
+
+def test_every_blank_form_has_a_nonce_of_its_own(client: HttpClient, catalogue: None) -> None:
+    assert client.get("/").context["form"]["nonce"].value() != client.get("/").context["form"]["nonce"].value()
+
+
 # --- The form ---
 
 

@@ -62,6 +62,7 @@ def test_only_the_owners_token_opens_a_result(client: HttpClient, post_photo: Po
 
     assert without.status_code == 401
     assert without.json()["code"] == "not_authenticated"
+    assert without["WWW-Authenticate"] == "Bearer"
     for refusal in (with_wrong, with_theirs, unknown):
         assert refusal.status_code == 404
         assert refusal.json()["code"] == "not_found"

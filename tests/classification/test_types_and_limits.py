@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+from django.core.files.storage import storages
 from django.test import Client as HttpClient
 from pytest_django import DjangoAssertNumQueries, Settings
 
@@ -73,8 +77,14 @@ def test_celebrity_picture_can_be_fetched_and_cached(client: HttpClient, catalog
 
 
 def test_media_serves_nothing_outside_the_catalogue(client: HttpClient, catalogue: None) -> None:
-    for path in ("../photos/x", "..%2f..%2fdb.sqlite3", "images", "", "%00"):
-        assert client.get(f"/media/{path}").status_code in {400, 404}
+    photos = Path(storages["photos"].location)  # type: ignore[attr-defined]
+    photos.mkdir()
+    (photos / "private").write_bytes(b"a photo")
+
+    for path in ("../photos/private", "..%2fphotos%2fprivate", f"/{photos}/private", "images", "", "%00"):
+        response = client.get(f"/media/{path}")
+        assert response.status_code in {400, 404}
+        assert b"a photo" not in response.content
 
 
 def test_limits_are_those_of_the_settings(client: HttpClient, settings: Settings, db: None) -> None:
@@ -90,3 +100,28 @@ def test_limits_are_those_of_the_settings(client: HttpClient, settings: Settings
         "min_age": 16,
         "retention_days": 30,
     }
+
+
+@pytest.mark.parametrize("position", ["p=abc", "p=%00", "p=NaN", "p=1e99", "r=1&p=x", "p=-1", f"p={10**30}"])
+def test_crafted_cursor_is_not_found(client: HttpClient, catalogue: None, position: str) -> None:
+    cursor = base64.b64encode(position.encode()).decode()
+
+    response = client.get(f"/api/v1/types/alpha/celebrities/?cursor={cursor}")
+
+    assert response.status_code == 404
+    assert response.json()["code"] == "not_found"
+
+
+@pytest.mark.parametrize("path", ["/api/v1/types/%00/", "/api/v1/types/%00/celebrities/", "/api/v1/types/alpha%00/"])
+def test_nul_byte_in_an_address_is_not_found(client: HttpClient, catalogue: None, path: str) -> None:
+    assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/problem+json", "image/png", "nonsense"])
+def test_answers_are_json_whatever_is_accepted(client: HttpClient, catalogue: None, accept: str) -> None:
+    good = client.get("/api/v1/types/", headers={"Accept": accept})
+    bad = client.get("/api/v1/types/sigma/", headers={"Accept": accept})
+
+    assert (good.status_code, good["Content-Type"]) == (200, "application/json")
+    assert (bad.status_code, bad["Content-Type"]) == (404, "application/problem+json")
+    assert bad["Content-Language"] == "en"
