@@ -6,7 +6,6 @@ cut-off faces, covers, bad light) is made by augmentation, and the scenes give t
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +33,7 @@ from inference.preprocessing import (
 from inference.training import augmentation
 from inference.training.augmentation import Mask, Rng
 from inference.training.loop import EPOCH_SAMPLES, FitSettings, RunOptions, fit
+from inference.training.samples import PortraitSampler, jitter_points, normalize
 from inference.training.teachers import FACE_SCORE, FaceLabel, FaceTeacher, LabelledImage, load_labelled
 
 _CELLS = DETECTOR_SIZE // STRIDE
@@ -63,23 +63,6 @@ def place(face: FaceLabel, matrix: Floats, degrees: float) -> Placed:
     cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
     size = np.array([np.hypot(width * cos, height * sin), np.hypot(width * sin, height * cos)])
     return Placed(centre, size, apply(matrix, face.points))
-
-
-class PortraitSampler:
-    """Draw portraits so that a large set of similar people does not drown the small varied ones.
-
-    A set's share is the square root of its size.
-    """
-
-    def __init__(self, portraits: Sequence[LabelledImage]) -> None:
-        self._portraits = [portrait for portrait in portraits if portrait.faces]
-        sets = [str(portrait.file.path.parent) for portrait in self._portraits]
-        sizes = Counter(sets)
-        self._cumulative = np.cumsum([sizes[name] ** -0.5 for name in sets])
-
-    def draw(self, rng: Rng) -> LabelledImage:
-        position = np.searchsorted(self._cumulative, rng.uniform(0, self._cumulative[-1]), side="right")
-        return self._portraits[min(int(position), len(self._portraits) - 1)]
 
 
 class DetectorSamples(Dataset[dict[str, Tensor]]):
@@ -189,7 +172,7 @@ def _inside(size: tuple[int, int], matrix: Floats) -> Mask:
 
 
 def _roll(rng: Rng) -> float:
-    return float(rng.uniform(-42, 42)) if rng.random() < 0.5 else float(rng.normal(0, 6))
+    return float(rng.uniform(-48, 48)) if rng.random() < 0.5 else float(rng.normal(0, 6))
 
 
 def _onto(face: FaceLabel, target: Floats, degrees: float, size: float) -> Floats:
@@ -263,11 +246,6 @@ def _detector_targets(picture: Pixels, faces: Sequence[Placed]) -> dict[str, Ten
         "boxes": torch.from_numpy(boxes),
         "points": torch.from_numpy(points),
     }
-
-
-def normalize(images: Tensor) -> Tensor:
-    """What preprocessing.to_tensor does, for a batch (B, H, W, 3) that is a tensor already."""
-    return images.permute(0, 3, 1, 2).float().sub(PADDING_VALUE).div(PADDING_VALUE)
 
 
 def detector_loss(net: nn.Module, batch: dict[str, Tensor]) -> Tensor:
@@ -358,19 +336,6 @@ class VerifierSamples(Dataset[dict[str, Tensor]]):
         }
 
 
-def jitter_points(points: Floats, rng: Rng, strength: float) -> Floats:
-    """Move five points together and each alone, as a detector's errors do."""
-    distance = float(np.linalg.norm(points[1] - points[0])) + 1e-6
-    centre = points.mean(axis=0)
-    matrix = augmentation.rotation_scale(
-        centre,
-        centre + rng.normal(0, 0.09 * strength, 2) * distance,
-        float(rng.normal(0, 5 * strength)),
-        float(np.exp(rng.normal(0, 0.09 * strength))),
-    )
-    return apply(matrix, points) + rng.normal(0, 0.02 * strength, (5, 2)) * distance
-
-
 def _random_crop(pixels: Pixels, rng: Rng) -> Floats:
     height, width = pixels.shape[:2]
     side = min(height, width) * rng.uniform(0.2, 1.2)
@@ -416,13 +381,14 @@ def find_false_alarms(scenes: Sequence[LabelledImage], data: Path) -> list[False
 
 
 def train_gate(run: RunOptions) -> GateNet:
-    """Train the detector, then the verifier on twice as many samples, which cost a fraction."""
+    """Train the detector, then the verifier on more samples, which cost a fraction."""
     torch.manual_seed(run.seed)
     faces = [file for file in face_files(run.data) if not file.is_held_out]
     places = [file for file in scene_files(run.data) if not file.is_held_out]
     portraits = load_labelled(faces, run.data, FACE_SCORE, "label portraits")
     scenes = load_labelled(places, run.data, _HARD_SCORE, "label scenes")
     count = run.epochs * EPOCH_SAMPLES
+    more = count * 7 // 5
     net = GateNet()
     fitted = fit(
         net.detector,
@@ -434,9 +400,9 @@ def train_gate(run: RunOptions) -> GateNet:
     net.detector.load_state_dict(fitted.state_dict())
     fitted = fit(
         net.verifier,
-        VerifierSamples(portraits, scenes, find_false_alarms(scenes, run.data), 2 * count, run.seed + 1),
+        VerifierSamples(portraits, scenes, find_false_alarms(scenes, run.data), more, run.seed + 1),
         verifier_loss,
-        FitSettings(2 * count // 32, 32, 1.5e-3, run.out / "verifier.pt", device=run.device),
+        FitSettings(more // 32, 32, 1.5e-3, run.out / "verifier.pt", device=run.device),
         "verifier",
     )
     net.verifier.load_state_dict(fitted.state_dict())

@@ -20,8 +20,8 @@ from inference.nets.parts import FaceLines, PartsNet
 from inference.preprocessing import CROP_SIZE, PADDING_VALUE, Floats, apply, crop_matrix, to_tensor, warp
 from inference.training import augmentation
 from inference.training.augmentation import Rng
-from inference.training.gate import PortraitSampler, jitter_points, normalize
 from inference.training.loop import EPOCH_SAMPLES, FitSettings, RunOptions, fit
+from inference.training.samples import PortraitSampler, jitter_points, normalize
 from inference.training.teachers import FACE_SCORE, LabelledImage, load_labelled
 
 # A line this unsure, in shares of the crop's side, was not found.

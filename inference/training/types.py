@@ -30,9 +30,9 @@ from inference.preprocessing import CROP_SIZE, Floats, apply, crop_matrix, to_te
 from inference.scoring import DEFAULT_POLICY, raw_score
 from inference.training import augmentation
 from inference.training.augmentation import Rng
-from inference.training.gate import PortraitSampler, jitter_points, normalize
 from inference.training.loop import EPOCH_SAMPLES, FitSettings, RunOptions, fit
 from inference.training.parts import guess_lines
+from inference.training.samples import PortraitSampler, jitter_points, normalize
 from inference.training.teachers import FACE_SCORE, LabelledImage, identity_embeddings, load_labelled
 
 _BATCH = 64
@@ -186,7 +186,7 @@ def fit_ordinal(latent: Floats, types: NDArray[np.int64]) -> OrdinalHead:
         (-likelihood).backward()  # type: ignore[no-untyped-call]
         return -likelihood
 
-    optimizer.step(closure)
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
     return head
 
 

@@ -95,7 +95,10 @@ def test_part_boxes_follow_from_the_lines():
 
 
 def test_type_probabilities_sum_to_one_and_favour_better_types_as_the_latent_rises():
-    probabilities = OrdinalHead()(torch.tensor([[-3.0] * 3, [0.0] * 3, [3.0] * 3]))
+    head = OrdinalHead()
+    head.log_scale.data.fill_(-1.5)
+
+    probabilities = head(torch.tensor([[-3.0] * 3, [0.0] * 3, [3.0] * 3]))
 
     torch.testing.assert_close(probabilities.sum(-1), torch.ones(3, 3))
     assert (probabilities >= 0).all()
@@ -106,8 +109,8 @@ def test_a_part_sees_only_its_own_box():
     features = torch.zeros(1, 1, 8, 8)
     features[..., 4:, :] = 1
 
-    upper = roi_sample(features, torch.tensor([[0.0, 0.0, 1.0, 0.4]]))
-    lower = roi_sample(features, torch.tensor([[0.0, 0.6, 1.0, 1.0]]))
+    upper = roi_sample(features, torch.tensor([[0.1, 0.1, 0.9, 0.4]]))
+    lower = roi_sample(features, torch.tensor([[0.1, 0.6, 0.9, 0.9]]))
 
     assert upper.shape == (1, 1, 4, 4)
     assert upper.max() == 0

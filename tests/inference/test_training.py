@@ -14,9 +14,10 @@ from inference.dataset import ImageFile, survey_types
 from inference.preprocessing import DETECTOR_SIZE, apply, crop_matrix
 from inference.scoring import DEFAULT_POLICY, calibrate
 from inference.training import augmentation
-from inference.training.gate import DetectorSamples, VerifierSamples, jitter_points, place
+from inference.training.gate import DetectorSamples, VerifierSamples, place
 from inference.training.loop import FitSettings, fit
 from inference.training.parts import PartsSamples, lines_in_crop
+from inference.training.samples import jitter_points
 from inference.training.teachers import FaceLabel, LabelledImage
 from inference.training.types import fit_curve, fit_ordinal, rating_weights
 
