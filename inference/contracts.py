@@ -48,7 +48,10 @@ PHOTO_MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp")
 
 @dataclass(frozen=True, slots=True)
 class PhotoLimits:
-    """The largest photo that is decoded and the smallest face that is judged."""
+    """The largest photo that is decoded and the smallest face that is judged.
+
+    min_face_pixels: of the face's longer side; in a small picture it shrinks (engine.min_face_side).
+    """
 
     max_bytes: int = 15 * 1024 * 1024
     max_pixels: int = 50_000_000

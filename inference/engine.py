@@ -50,6 +50,10 @@ from inference.weights import PACKAGED_WEIGHTS
 
 # Height and width of a photo as it often arrives after decoding.
 _WARM_UP_SIZE = (640, 480)
+# A picture with a shorter side below this is a thumbnail or a profile picture, cut to the face already: the
+# limit on the face shrinks with it, down to a share at which features can still be told.
+SMALL_PICTURE_SIDE = 400
+_MIN_SHARE = 0.4
 # A face that is this many times as large as the next is the one the photo is of.
 DOMINANT_AREA_RATIO = 4.0
 # Candidates that overlap more than this are one face seen twice.
@@ -224,7 +228,7 @@ class Engine:
         """What is wrong with a photo's one face; the first that holds is what the person should mend first."""
         faults = {
             RefusalReason.FACE_TOO_SMALL: (face.box[2:] - face.box[:2]).max() * photo.scale
-            < self._limits.min_face_pixels,
+            < min_face_side(photo.width, photo.height, self._limits),
             RefusalReason.FACE_TURNED_AWAY: _nose_offset(face.points) > _MAX_NOSE_OFFSET,
             RefusalReason.FACE_CUT_OFF: _is_cut_off(_NOMINAL_OUTLINE * CROP_SIZE, face.matrix, photo),
             RefusalReason.TOO_DARK: _is_dark(face.crop),
@@ -302,6 +306,12 @@ class Engine:
             calibration=self._calibration,
             models=self.versions,
         )
+
+
+def min_face_side(width: int, height: int, limits: PhotoLimits) -> float:
+    """Pixels that the longer side of a face must have in a photo of this full size."""
+    share = min(width, height) / SMALL_PICTURE_SIDE
+    return limits.min_face_pixels * min(max(share, _MIN_SHARE), 1.0)
 
 
 def _candidate(box: Floats, points: Floats, score: float, square: Letterbox) -> Candidate:
