@@ -52,8 +52,8 @@ from inference.weights import PACKAGED_WEIGHTS
 _WARM_UP_SIZE = (640, 480)
 # A picture with a shorter side below this is a thumbnail or a profile picture, cut to the face already: the
 # limit on the face shrinks with it, down to a share at which features can still be told.
-SMALL_PICTURE_SIDE = 400
-_MIN_SHARE = 0.4
+SMALL_PICTURE_SIDE = 480
+_MIN_SHARE = 0.35
 # A face that is this many times as large as the next is the one the photo is of.
 DOMINANT_AREA_RATIO = 4.0
 # Candidates that overlap more than this are one face seen twice.
