@@ -1,20 +1,39 @@
-"""The back office's screens for what the whole installation shares: the models that answer."""
+"""The back office's screens for what the whole installation shares: the models that answer, and who may do what."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from inference.models import ModelRelease, NotInUse
 
 _NOT_MEASURED = _("not measured")
+
+
+# Django registers plain screens for both; these look like all others.
+admin.site.unregister([User, Group])
+
+
+@admin.register(User)
+class UserScreen(UserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+
+
+@admin.register(Group)
+class GroupScreen(GroupAdmin, ModelAdmin):  # type: ignore[misc]
+    pass
 
 
 @admin.register(ModelRelease)
