@@ -102,6 +102,11 @@ class _Proposal:
     matrix: Floats
     check: _Check
 
+    @property
+    def score(self) -> float:
+        """0 to 1: both nets must believe in the face."""
+        return self.candidate.score * self.check.face
+
 
 @dataclass(frozen=True, slots=True)
 class AlignedFace:
@@ -212,13 +217,13 @@ class Engine:
 
     def _choose(self, photo: DecodedPhoto, proposals: Sequence[_Proposal]) -> AlignedFace | PhotoRefused:
         """The face the photo is of, or the first reason against it. proposals: the largest first."""
-        real = [proposal for proposal in proposals if proposal.check.face >= self._thresholds["face"]]
+        real = [proposal for proposal in proposals if proposal.score >= self._thresholds["face"]]
         if not real:
             return PhotoRefused(self._why_no_face(photo, proposals))
         candidate, check = real[0].candidate, real[0].check
         points = apply(invert(real[0].matrix), check.points)
         matrix = crop_matrix(points)
-        face = AlignedFace(candidate.box, points, candidate.score * check.face, matrix, warp(photo.pixels, matrix))
+        face = AlignedFace(candidate.box, points, real[0].score, matrix, warp(photo.pixels, matrix))
         if len(real) > 1 and _area(candidate.box) < DOMINANT_AREA_RATIO * _area(real[1].candidate.box):
             return PhotoRefused(RefusalReason.MULTIPLE_FACES)
         reason = self._why_unusable(photo, face, check.covered)

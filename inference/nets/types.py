@@ -54,12 +54,10 @@ class TypesNet(nn.Module):
             ConvNormAct(3, 32, stride=2),
             ResidualBlock(32, 48, 2),
             ResidualBlock(48, 96, 2),
-            ResidualBlock(96, 96),
-            ResidualBlock(96, 192, 2),
-            ResidualBlock(192, 192),
-            ResidualBlock(192, 192),
+            ResidualBlock(96, 160, 2),
+            ResidualBlock(160, 160),
         )
-        self.reduce = nn.ModuleList([ConvNormAct(192, 64, 1) for _ in range(PARTS)])
+        self.reduce = nn.ModuleList([ConvNormAct(160, 64, 1) for _ in range(PARTS)])
         self.embed = nn.ModuleList([nn.Linear(64 * _ROI_CELLS**2, EMBEDDING) for _ in range(PARTS)])
         self.rate = nn.Parameter(torch.zeros(PARTS, EMBEDDING))
         self.bias = nn.Parameter(torch.zeros(PARTS))

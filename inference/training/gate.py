@@ -37,9 +37,9 @@ from inference.training.samples import PortraitSampler, jitter_points, normalize
 from inference.training.teachers import FACE_SCORE, FaceLabel, FaceTeacher, LabelledImage, load_labelled
 
 _CELLS = DETECTOR_SIZE // STRIDE
-# Probabilities from which the released weights accept: a candidate at all, a verified face, a cover; and
-# a candidate that is worth explaining when it is refused.
-THRESHOLDS = {"detection": 0.3, "face": 0.5, "covered": 0.5, "likely": 0.4}
+# From which the released weights accept: a candidate at all (the detector's probability), a face (the product
+# of both nets' probabilities), a cover; and a candidate that is worth explaining when it is refused.
+THRESHOLDS = {"detection": 0.15, "face": 0.24, "covered": 0.5, "likely": 0.4}
 # What the teacher half believes on a scene makes a negative worth learning.
 _HARD_SCORE = 0.2
 # Faces smaller than this in the detector's input are not asked of it.

@@ -1,16 +1,13 @@
 """The type model's recipe.
 
-1. Pre-train: every part's embedding predicts a teacher's identity embedding of the face, on all
-   portraits, and the survey's 34 attributes, on rated faces that are not adult men.
-2. Fine-tune: the same with the adult men's attributes, once for each fold of men left out and once
-   for the released net.
-3. Rate: ridge regression of the appearance rating on each part's embedding; the ordinal thresholds
-   and the score's calibration curve are fitted on the predictions for men left out.
+1. The trunk: every part's embedding predicts a teacher's identity embedding of the face, on all portraits,
+   and the survey's 34 attributes, on rated faces that are not adult men. It never sees a man's rating.
+2. The ratings: ridge regression of the appearance rating on each part's embedding, once for each fold of
+   men left out and once on all; thresholds and calibration curve are fitted on the men left out.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +15,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
@@ -35,14 +31,14 @@ from inference.training.parts import guess_lines
 from inference.training.samples import PortraitSampler, jitter_points, normalize
 from inference.training.teachers import FACE_SCORE, LabelledImage, identity_embeddings, load_labelled
 
-_BATCH = 64
+_BATCH = 32
+_RATED_SHARE = 0.3
+_ATTRIBUTES_WEIGHT = 1.0
 _VIEWS = 8
 _NO_BOX = Box(0, 0, 1, 1)
 # Faces other than adult men teach the rating too, with this weight against a man's.
 _OTHERS_WEIGHT = 0.3
-_RIDGE = 0.3
-# Fine-tuning is this many times shorter than pre-training.
-_TUNING_SHARE = 10
+_RIDGE = 0.5
 _CHUNK = 128
 
 
@@ -56,8 +52,8 @@ class TypesTrainee(nn.Module):
         self.attributes = nn.ModuleList([nn.Linear(EMBEDDING, attributes) for _ in range(PARTS)])
 
     def forward(self, crops: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
-        """Identity embeddings (B, 3, 128) and standardized attributes (B, 3, A), from each part."""
-        parts = functional.dropout(self.net.forward_features(crops, boxes), 0.2, self.training)
+        """Identity embeddings (B, 3, 128) and attributes (B, 3, A), both standardized, from each part."""
+        parts = self.net.forward_features(crops, boxes)
         return (
             torch.stack([head(parts[:, index]) for index, head in enumerate(self.identity)], dim=1).float(),
             torch.stack([head(parts[:, index]) for index, head in enumerate(self.attributes)], dim=1).float(),
@@ -74,7 +70,6 @@ class TypesSamples(Dataset[dict[str, Tensor]]):
         identities: Mapping[str, NDArray[np.float32]],
         attributes: Mapping[str, Floats],
         *,
-        rated_share: float,
         count: int,
         seed: int,
     ) -> None:
@@ -85,7 +80,6 @@ class TypesSamples(Dataset[dict[str, Tensor]]):
         self._identities = identities
         self._attributes = attributes
         self._unknown = np.full_like(next(iter(attributes.values())), np.nan)
-        self._rated_share = rated_share
         self._count = count
         self._seed = seed
 
@@ -94,7 +88,7 @@ class TypesSamples(Dataset[dict[str, Tensor]]):
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         rng = np.random.default_rng((self._seed, index))
-        if rng.random() < self._rated_share:
+        if rng.random() < _RATED_SHARE:
             portrait = self._rated[int(rng.integers(len(self._rated)))]
         else:
             portrait = self._portraits.draw(rng)
@@ -115,7 +109,7 @@ def random_view(portrait: LabelledImage, lines: Floats, rng: Rng, strength: floa
     """
     points = portrait.faces[0].points
     canonical = crop_matrix(points)
-    matrix = crop_matrix(jitter_points(points, rng, 0.35 * strength))
+    matrix = crop_matrix(jitter_points(points, rng, 0.25 * strength))
     crop = warp(portrait.pixels, matrix)
     xl, xr, yb, yn, yc = lines * CROP_SIZE
     middle, level = (xl + xr) / 2, 0.56 * CROP_SIZE
@@ -127,23 +121,23 @@ def random_view(portrait: LabelledImage, lines: Floats, rng: Rng, strength: floa
         crop = np.ascontiguousarray(crop[:, ::-1])
         new = np.array([1 - new[1], 1 - new[0], *new[2:]])
     if strength > 0:
-        crop = augmentation.photometric(crop, rng, 0.6 * strength)
+        crop = augmentation.photometric(crop, rng, 0.5 * strength)
     return crop, part_boxes(torch.from_numpy(new).float())
 
 
 def types_loss(net: nn.Module, batch: dict[str, Tensor]) -> Tensor:
-    """Cosine distance to the teacher's embedding and squared error of the standardized attributes, over all parts.
+    """Squared error of the standardized identity embedding and attributes, over all parts.
 
     The whole face counts as much as the two smaller parts together.
     """
     identity, attributes = net(normalize(batch["image"]), batch["boxes"])
     weight = torch.tensor([0.5, 0.25, 0.25], device=identity.device)
-    distance = 1 - functional.cosine_similarity(identity, batch["identity"].unsqueeze(1), dim=-1)
+    distance = (identity - batch["identity"].unsqueeze(1)).square().mean(dim=-1)
     known = ~batch["attributes"].isnan().any(dim=1)
     target = torch.nan_to_num(batch["attributes"]).unsqueeze(1)
-    error = functional.mse_loss(attributes, target.expand_as(attributes), reduction="none").mean(dim=-1)
+    error = (attributes - target).square().mean(dim=-1)
     rated = (known[:, None] * error * weight).sum() / known.sum().clamp(min=1)
-    return 10 * (distance * weight).sum(dim=1).mean() + rated
+    return (distance * weight).sum(dim=1).mean() + _ATTRIBUTES_WEIGHT * rated
 
 
 @torch.inference_mode()
@@ -248,79 +242,65 @@ class TypesTraining:
         files = [file for file in face_files(run.data) if not file.is_held_out]
         portraits = [image for image in load_labelled(files, run.data, FACE_SCORE, "label portraits") if image.faces]
         self._run = run
-        self._identities = identity_embeddings(portraits, run.out / "dlib_embeddings.npz")
+        self._identities = _standardized(identity_embeddings(portraits, run.out / "dlib_embeddings.npz"), portraits)
         self._lines = guess_lines(parts, portraits)
         self._portraits = [image for image in portraits if image.file.name in self._lines]
         self._faces = _rated_faces(RatedFaces.read(run.data), self._portraits)
 
     def train(self) -> TrainedTypes:
         faces = self._faces
-        pretrained = self._pretrain()
+        net = self._pretrain()
+        embeddings = part_embeddings(net, faces.portraits, self._lines, _VIEWS, self._run.seed)
         latent = np.full((len(faces.portraits), PARTS), np.nan)
-        for fold in sorted(set(range(FOLDS)) - {HELD_OUT_FOLD}):
-            learns = faces.folds != fold
-            _, predicted = self._fine_tune(pretrained, learns, f"without fold {fold}")
-            latent[~learns] = predicted[~learns]
-        released, _ = self._fine_tune(pretrained, np.ones(len(faces.portraits), np.bool_), "on all folds")
+        for part in range(PARTS):
+            for fold in sorted(set(range(FOLDS)) - {HELD_OUT_FOLD}):
+                learns = faces.folds != fold
+                weights, bias = rating_weights(embeddings[learns, part], faces.rating[learns], faces.is_man[learns])
+                latent[~learns, part] = embeddings[~learns, part] @ weights + bias
+            weights, bias = rating_weights(embeddings[:, part], faces.rating, faces.is_man)
+            net.rate.data[part] = torch.from_numpy(weights).float()
+            net.bias.data[part] = bias
 
         men = faces.is_man
         types = survey_types(faces.rating[men])
         head = fit_ordinal(latent[men], types)
-        released.ordinal.load_state_dict(head.state_dict())
+        net.ordinal.load_state_dict(head.state_dict())
         with torch.inference_mode():
             raw = raw_scores(head(torch.from_numpy(latent[men]).float()).double().numpy())
         left_out_r = float(np.corrcoef(raw, faces.rating[men])[0, 1])
-        return TrainedTypes(released.eval(), fit_curve(raw, types, faces.rating[men]), left_out_r)
+        return TrainedTypes(net.eval(), fit_curve(raw, types, faces.rating[men]), left_out_r)
 
-    def _pretrain(self) -> TypesTrainee:
-        trainee = TypesTrainee(self._faces.attributes.shape[1])
-        steps = self._run.epochs * EPOCH_SAMPLES // _BATCH
-        settings = self._settings(steps, 2e-3, "types_pretrained")
-        samples = self._samples(~self._faces.is_man, rated_share=0.25, steps=steps)
-        fitted = fit(trainee, samples, types_loss, settings, "types, pre-training")
-        trainee.load_state_dict(fitted.state_dict())
-        return trainee
-
-    def _fine_tune(self, pretrained: TypesTrainee, learns: NDArray[np.bool_], title: str) -> tuple[TypesNet, Floats]:
-        """Adapt to the faces it may learn from and rate all: the net, and latent ratings (N, 3)."""
+    def _pretrain(self) -> TypesNet:
         faces = self._faces
-        tuned = copy.deepcopy(pretrained)
-        steps = self._run.epochs * EPOCH_SAMPLES // _BATCH // _TUNING_SHARE
-        settings = self._settings(steps, 4e-4, f"types_{title.replace(' ', '_')}")
-        samples = self._samples(learns, rated_share=0.6, steps=steps)
-        tuned.load_state_dict(fit(tuned, samples, types_loss, settings, f"types, {title}").state_dict())
-        embeddings = part_embeddings(tuned.net, faces.portraits, self._lines, _VIEWS, self._run.seed)
-        latent = np.empty(embeddings.shape[:2])
-        for part in range(PARTS):
-            weights, bias = rating_weights(embeddings[learns, part], faces.rating[learns], faces.is_man[learns])
-            tuned.net.rate.data[part] = torch.from_numpy(weights).float()
-            tuned.net.bias.data[part] = bias
-            latent[:, part] = embeddings[:, part] @ weights + bias
-        return tuned.net, latent
-
-    def _samples(self, learns: NDArray[np.bool_], rated_share: float, steps: int) -> TypesSamples:
-        attributes = {
-            self._faces.portraits[row].file.name: self._faces.attributes[row] for row in np.flatnonzero(learns)
-        }
-        return TypesSamples(
-            self._portraits,
-            self._lines,
-            self._identities,
-            attributes,
-            rated_share=rated_share,
-            count=steps * _BATCH,
-            seed=self._run.seed,
+        trainee = TypesTrainee(faces.attributes.shape[1])
+        steps = self._run.epochs * EPOCH_SAMPLES // _BATCH
+        others = {faces.portraits[row].file.name: faces.attributes[row] for row in np.flatnonzero(~faces.is_man)}
+        samples = TypesSamples(
+            self._portraits, self._lines, self._identities, others, count=steps * _BATCH, seed=self._run.seed
         )
-
-    def _settings(self, steps: int, learning_rate: float, checkpoint: str) -> FitSettings:
-        path = self._run.out / f"{checkpoint}.pt"
-        return FitSettings(steps, _BATCH, learning_rate, path, weight_decay=0.05, device=self._run.device)
+        checkpoint = self._run.out / "types.pt"
+        settings = FitSettings(steps, _BATCH, 2e-3, checkpoint, weight_decay=0.05, device=self._run.device)
+        trainee.load_state_dict(fit(trainee, samples, types_loss, settings, "types").state_dict())
+        return trainee.net.to("cpu")
 
 
 def train_types(run: RunOptions, parts: PartsNet) -> TrainedTypes:
     """Train the type model. parts: the part finder whose boxes it will be given."""
     torch.manual_seed(run.seed)
     return TypesTraining(run, parts).train()
+
+
+def _standardized(
+    identities: Mapping[str, NDArray[np.float32]], portraits: Sequence[LabelledImage]
+) -> dict[str, NDArray[np.float32]]:
+    """Of these portraits, every dimension with mean 0 and deviation 1.
+
+    All faces share most of an embedding's length; what tells them apart is what is left.
+    """
+    names = [image.file.name for image in portraits]
+    values = np.stack([identities[name] for name in names])
+    standard = (values - values.mean(axis=0)) / values.std(axis=0)
+    return dict(zip(names, standard, strict=True))
 
 
 def _rated_faces(rated: RatedFaces, portraits: Sequence[LabelledImage]) -> _Faces:
