@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from typing import ClassVar
 
 
@@ -124,6 +125,16 @@ class ScoreCalibration:
     raw: tuple[float, ...]
     score: tuple[float, ...]
     spread: float
+
+    def __post_init__(self) -> None:
+        if len(self.raw) != len(self.score) or len(self.raw) < 2:
+            raise ValueError(f"a curve needs as many raw knots as scores, and two: {self.raw}, {self.score}")
+        if any(b <= a for knots in (self.raw, self.score) for a, b in pairwise(knots)):
+            raise ValueError(f"a curve's knots must increase strictly: {self.raw}, {self.score}")
+        if not 0 <= self.score[0] < self.score[-1] <= 100:
+            raise ValueError(f"scores must lie within 0 to 100: {self.score}")
+        if self.spread <= 0:
+            raise ValueError(f"the spread must be greater than 0: {self.spread}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,8 @@ class DecodedPhoto:
     @property
     def scale(self) -> float:
         """Full-size pixels per decoded pixel, at least 1."""
-        return self.width / int(self.pixels.shape[1])
+        # By the longer side, whose rounding matters less.
+        return max(self.width, self.height) / max(self.pixels.shape)
 
 
 def _read_size(photo: bytes) -> tuple[int, int]:

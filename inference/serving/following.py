@@ -143,9 +143,10 @@ class FollowingBackend:
         content = self._releases.weights_of(sha256)
         self._cache.mkdir(parents=True, exist_ok=True)
         # Other processes fetch the same file at the same time; a rename shows each a whole one.
-        with tempfile.NamedTemporaryFile(dir=self._cache, delete=False) as file:
-            file.write(content)
-        return Path(file.name).replace(path)
+        with tempfile.TemporaryDirectory(dir=self._cache) as folder:
+            whole = Path(folder) / path.name
+            whole.write_bytes(content)
+            return whole.replace(path)
 
 
 def _follow(reference: weakref.ref[FollowingBackend], seconds: float) -> None:

@@ -115,3 +115,19 @@ def test_policy_that_makes_no_sense_is_refused(change: dict[str, object]) -> Non
 
     with pytest.raises(ValueError, match="must"):
         replace(DEFAULT_POLICY, **change)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [
+        {"raw": (40, 60, 80)},
+        {"raw": (40,), "score": (50,)},
+        {"raw": (60, 60)},
+        {"score": (90, 10)},
+        {"score": (0, 101)},
+        {"spread": 0},
+    ],
+)
+def test_curve_that_makes_no_sense_is_refused(curve: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="curve|spread|scores"):
+        replace(UNCHANGED, **curve)  # type: ignore[arg-type]
