@@ -49,7 +49,7 @@ class DecodedPhoto:
     def scale(self) -> float:
         """Full-size pixels per decoded pixel, at least 1."""
         # By the longer side, whose rounding matters less.
-        return max(self.width, self.height) / max(self.pixels.shape)
+        return max(self.width, self.height) / float(max(self.pixels.shape))
 
 
 def _read_size(photo: bytes) -> tuple[int, int]:
