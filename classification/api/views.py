@@ -37,7 +37,7 @@ from classification.api.serializers import (
 from classification.api.uploads import refuse_oversized
 from classification.models import Client
 from classification.problems import PROBLEM_MEDIA_TYPE
-from inference.contracts import PHOTO_MEDIA_TYPES
+from inference.contracts import PHOTO_MEDIA_TYPES, PhotoLimits
 
 SLOT = re.compile(r"[0-9]{1,9}")
 
@@ -207,6 +207,7 @@ class LimitsView(APIView):
                     "max_photo_bytes": settings.MAX_PHOTO_BYTES,
                     "max_photo_pixels": settings.MAX_PHOTO_PIXELS,
                     "min_face_pixels": settings.MIN_FACE_PIXELS,
+                    "min_face_share": PhotoLimits.min_face_share,
                     "min_age": settings.MIN_AGE,
                     "retention_days": settings.RETENTION_DAYS,
                 }
