@@ -66,6 +66,8 @@ _MAX_VERIFIED = 4
 _MAX_NOSE_OFFSET = 0.75
 # A line of the face may lie this share of the face's height outside the frame: hair-thin cuts hide nothing.
 _CUT_OFF_TOLERANCE = 0.04
+# A face's box may reach this share of its side beyond the frame; close-ups that keep brows, eyes and chin reach 0.18.
+_MAX_SHARE_OUTSIDE = 0.2
 # Grey levels of 255, over the face: mean below which no feature can be told, and the 95th percentile with it.
 _DARK_MEAN = 28.0
 _DARK_HIGHLIGHT = 60.0
@@ -136,6 +138,8 @@ class Engine:
             raise RegistryError("the type model's manifest has no calibration curve")
         self._calibration = types.manifest.calibration
         self._thresholds = gate.manifest.thresholds
+        if missing := {"detection", "face", "covered", "likely"} - self._thresholds.keys():
+            raise RegistryError(f"the gate's manifest lacks thresholds: {', '.join(sorted(missing))}")
         self._max_line_spread = parts.manifest.thresholds["line_spread"]
         self._gate = gate.net.to(self._device)
         self._parts = parts.net.to(self._device)
@@ -235,7 +239,8 @@ class Engine:
             RefusalReason.FACE_TOO_SMALL: (face.box[2:] - face.box[:2]).max() * photo.scale
             < min_face_side(photo.width, photo.height, self._limits),
             RefusalReason.FACE_TURNED_AWAY: _nose_offset(face.points) > _MAX_NOSE_OFFSET,
-            RefusalReason.FACE_CUT_OFF: _is_cut_off(_NOMINAL_OUTLINE * CROP_SIZE, face.matrix, photo),
+            RefusalReason.FACE_CUT_OFF: _is_cut_off(_NOMINAL_OUTLINE * CROP_SIZE, face.matrix, photo)
+            or _share_outside(face.box, photo) > _MAX_SHARE_OUTSIDE,
             RefusalReason.TOO_DARK: _is_dark(face.crop),
             RefusalReason.TOO_BLURRY: _sharpness(face.crop) < _MIN_SHARPNESS,
             RefusalReason.FACE_COVERED: covered >= self._thresholds["covered"],
@@ -362,6 +367,17 @@ def _is_cut_off(outline: Floats, matrix: Floats, photo: DecodedPhoto) -> bool:
     face_height = CROP_SIZE / 2 / max(float(np.hypot(matrix[0, 0], matrix[1, 0])), 1e-6)
     slack = _CUT_OFF_TOLERANCE * face_height
     return bool((points < -slack).any() or (points > np.array([width, height]) + slack).any())
+
+
+def _share_outside(box: Floats, photo: DecodedPhoto) -> float:
+    """How far a face's box (4,) reaches beyond the frame's sides or bottom, in box sides.
+
+    Half a face can pass for a whole, covered one whose points crowd inside the frame; its box does not.
+    Beyond the top there is only forehead, until the outline's brows are gone.
+    """
+    height, width = photo.pixels.shape[:2]
+    box_width, box_height = np.maximum(box[2:] - box[:2], 1e-6)
+    return float(max(-box[0] / box_width, (box[2] - width) / box_width, (box[3] - height) / box_height))
 
 
 def _is_dark(pixels: Pixels) -> bool:

@@ -15,7 +15,7 @@ from inference.training.release import release_model
 from inference.training.types import train_types
 
 # What the released models were trained for.
-EPOCHS = {"gate": 20, "parts": 4, "types": 24}
+EPOCHS = {"gate": 20, "parts": 4, "types": 34}
 
 
 def train(name: str, run: RunOptions) -> Manifest:

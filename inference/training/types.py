@@ -33,12 +33,11 @@ from inference.training.teachers import FACE_SCORE, LabelledImage, identity_embe
 
 _BATCH = 32
 _RATED_SHARE = 0.3
-_ATTRIBUTES_WEIGHT = 1.0
 _VIEWS = 8
 _NO_BOX = Box(0, 0, 1, 1)
 # Faces other than adult men teach the rating too, with this weight against a man's.
 _OTHERS_WEIGHT = 0.3
-_RIDGE = 0.5
+_RIDGE = 0.3
 _CHUNK = 128
 
 
@@ -137,7 +136,8 @@ def types_loss(net: nn.Module, batch: dict[str, Tensor]) -> Tensor:
     target = torch.nan_to_num(batch["attributes"]).unsqueeze(1)
     error = (attributes - target).square().mean(dim=-1)
     rated = (known[:, None] * error * weight).sum() / known.sum().clamp(min=1)
-    return (distance * weight).sum(dim=1).mean() + _ATTRIBUTES_WEIGHT * rated
+    recognized: Tensor = (distance * weight).sum(dim=1).mean()
+    return recognized + rated
 
 
 @torch.inference_mode()
