@@ -135,7 +135,7 @@ def types_loss(net: nn.Module, batch: dict[str, Tensor]) -> Tensor:
     known = ~batch["attributes"].isnan().any(dim=1)
     target = torch.nan_to_num(batch["attributes"]).unsqueeze(1)
     error = (attributes - target).square().mean(dim=-1)
-    rated = (known[:, None] * error * weight).sum() / known.sum().clamp(min=1)
+    rated: Tensor = (known[:, None] * error * weight).sum() / known.sum().clamp(min=1)
     recognized: Tensor = (distance * weight).sum(dim=1).mean()
     return recognized + rated
 
