@@ -151,11 +151,9 @@ def _markdown(manifest: Manifest) -> str:
         "",
     ]
     if manifest.metrics:
+        validated = "; what is said of men left out is training's own cross-validation" if manifest.calibration else ""
         lines += [
-            f"On files held out from training, by `{manifest.measured_with}`; what is said of men left out is training's "
-            "own cross-validation:"
-            if manifest.calibration
-            else f"On files held out from training, by `{manifest.measured_with}`:",
+            f"On files held out from training, by `{manifest.measured_with}`{validated}:",
             "",
             "| metric | value |",
             "| --- | --- |",
