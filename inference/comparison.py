@@ -9,7 +9,7 @@ from inference.contracts import FacePart
 
 FACES_ACCEPTED = "held-out faces that get a type"
 SCENES_ACCEPTED = "held-out scenes that get a type"
-# Over all men, each scored by a net that has not seen him: held-out men alone are too few to compare by.
+# Over all men of the training part, each scored without his own rating: held-out men alone are too few to compare by.
 CROSS_VALIDATED_R = "5-fold r of men left out with the mean rating"
 
 

@@ -8,14 +8,12 @@ from pathlib import Path
 import pytest
 from django.contrib.auth import authenticate, get_user_model
 from django.core.management import call_command
-from pytest_django import Settings
 
 from catalog.models import FaceType
 
 
 @pytest.fixture
-def prepare(settings: Settings, tmp_path: Path) -> str:
-    settings.STATIC_ROOT = tmp_path / "static"
+def prepare() -> str:
     out = StringIO()
     call_command("prepare", stdout=out)
     return out.getvalue()

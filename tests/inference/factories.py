@@ -29,7 +29,7 @@ def make_candidate(folder: Path, *, name: str = "types", version: str = "9.0", *
     return folder
 
 
-def make_metrics(name: str = "types", value: float = 0.5) -> dict[str, float]:
+def make_metrics(name: str = "types", value: float = 0.95) -> dict[str, float]:
     return dict.fromkeys(PRIMARY_METRICS[name], value)
 
 
