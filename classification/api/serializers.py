@@ -128,7 +128,9 @@ class LimitsSerializer(serializers.Serializer[Any]):
     formats = serializers.ListField(child=serializers.CharField())
     max_photo_bytes = serializers.IntegerField()
     max_photo_pixels = serializers.IntegerField()
-    min_face_pixels = serializers.IntegerField(help_text="Longer side of the face, in pixels of the photo; less in a picture narrower than 480 pixels.")
+    min_face_pixels = serializers.IntegerField(
+        help_text="Longer side of the face, in pixels of the photo; less in a picture narrower than 480 pixels."
+    )
     min_face_share = serializers.FloatField(
         help_text="Longer side of the face over that of the photo; smaller faces are often not found."
     )

@@ -48,7 +48,7 @@ def test_released_model_is_stored_but_not_yet_used(tmp_path: Path) -> None:
     assert (made.name, made.version, made.is_active, made.activated_at) == ("types", "9.0", False, None)
     assert ModelRelease.objects.weights_of(made.sha256) == (tmp_path / "types.safetensors").read_bytes()
     assert ModelRelease.objects.manifest_of(made.sha256) == json.loads((tmp_path / "types.json").read_text())
-    assert f"{CROSS_VALIDATED_R}: 0.5000" in out
+    assert f"{CROSS_VALIDATED_R}: 0.9500" in out
 
 
 def test_released_model_is_used_at_once_where_asked(tmp_path: Path) -> None:

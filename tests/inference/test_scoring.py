@@ -129,5 +129,5 @@ def test_policy_that_makes_no_sense_is_refused(change: dict[str, object]) -> Non
     ],
 )
 def test_curve_that_makes_no_sense_is_refused(curve: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="curve|spread|scores"):
+    with pytest.raises(ValueError, match=r"curve|spread|scores"):
         replace(UNCHANGED, **curve)  # type: ignore[arg-type]
