@@ -28,7 +28,6 @@ def _folders_of_its_own(settings: Settings, tmp_path: Path) -> None:
         options["location"] = tmp_path / ("catalog" if alias == "default" else alias)
         storages[alias]["OPTIONS"] = options
     settings.STATIC_ROOT = tmp_path / "static"
-    settings.STATIC_ROOT.mkdir()
     storages["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = storages
     settings.MODEL_CACHE_FOLDER = tmp_path / "model-cache"
