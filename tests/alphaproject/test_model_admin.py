@@ -60,7 +60,7 @@ def test_list_shows_versions_and_numbers(operator: Client, first: ModelRelease) 
     page = operator.get(reverse(RELEASES)).content.decode()
 
     assert first.version in page
-    assert f"{CROSS_VALIDATED_R} 0.5000" in page
+    assert f"{CROSS_VALIDATED_R} 0.9500" in page
 
 
 def test_page_of_a_release_shows_its_card(operator: Client, first: ModelRelease) -> None:
