@@ -70,6 +70,14 @@ def test_face_gets_a_type_with_its_parts_where_they_are(classify: Classify) -> N
     assert 150 < whole[3] - whole[1] < 500
 
 
+def test_different_people_get_different_answers(classify: Classify) -> None:
+    faces = [DATA / "faces" / "omi" / f"{number}.jpg" for number in (1, 10, 100, 101)]
+
+    scores = [classify(face.read_bytes()).json()["score"] for face in faces]
+
+    assert max(scores) - min(scores) > 10
+
+
 @pytest.mark.parametrize("orientation", STORED_AS)
 def test_orientation_changes_nothing(classify: Classify, orientation: int) -> None:
     exif = Image.Exif()
