@@ -71,7 +71,7 @@ def test_face_gets_a_type_with_its_parts_where_they_are(classify: Classify) -> N
 
 
 def test_different_people_get_different_answers(classify: Classify) -> None:
-    faces = [DATA / "faces" / "omi" / f"{number}.jpg" for number in (1, 10, 100, 101)]
+    faces = [DATA / "faces" / "omi" / f"{number}.jpg" for number in (1, 10, 100)]
 
     scores = [classify(face.read_bytes()).json()["score"] for face in faces]
 
