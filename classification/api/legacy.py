@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from functools import partial
 from typing import Any
 
 from django.utils import translation
@@ -121,22 +122,22 @@ class LegacyView(APIView):
         return response  # type: ignore[no-any-return]
 
 
-# The app reads the same keys in all of them.
-ANSWERS = {(status, "application/json"): RegisterResultSerializer for status in (200, 400, 411, 413, 415, 429, 503)}
+# Both endpoints take and give the same; the app reads the same keys whatever the status.
+mobile_schema = partial(
+    extend_schema,
+    request=RegisterRequestSerializer,
+    responses={
+        (status, "application/json"): RegisterResultSerializer for status in (200, 400, 411, 413, 415, 429, 503)
+    },
+    auth=[],
+    tags=["mobile app"],
+)
 
 
 class RegisterResultView(LegacyView):
     """Classify the app's photo. Installing the app is the consent to keep it."""
 
-    @extend_schema(
-        operation_id="legacy_register_result",
-        request=RegisterRequestSerializer,
-        responses={
-            (status, "application/json"): RegisterResultSerializer for status in (200, 400, 411, 413, 415, 429, 503)
-        },
-        auth=[],
-        tags=["mobile app"],
-    )
+    @mobile_schema(operation_id="legacy_register_result")
     def post(self, request: Request) -> Response:
         body = _validated(request)
         sender = body["first_user"]
@@ -157,15 +158,7 @@ class RegisterResultView(LegacyView):
 class RegisterUserImageSampleView(LegacyView):
     """The same without the models: the caller names the result code. For client development."""
 
-    @extend_schema(
-        operation_id="legacy_register_sample",
-        request=RegisterRequestSerializer,
-        responses={
-            (status, "application/json"): RegisterResultSerializer for status in (200, 400, 411, 413, 415, 429, 503)
-        },
-        auth=[],
-        tags=["mobile app"],
-    )
+    @mobile_schema(operation_id="legacy_register_sample")
     def post(self, request: Request) -> Response:
         body = _validated(request)
         # 1 to 5 are the types' ids; 0 is no human face, 6 parts not found.
