@@ -16,8 +16,8 @@ from inference.evaluation.cases import Case, GateCase, PartsCase, TypesCase
 from inference.evaluation.groups import groupings_of
 from inference.evaluation.html import GroupTable, Page, Picture
 from inference.evaluation.intervals import statistic_interval
-from inference.evaluation.metrics import pearson_r
 from inference.evaluation.report import Measurement, Report, share
+from inference.metrics import pearson_r
 from inference.preprocessing import Floats, Pixels
 
 C = TypeVar("C", GateCase, PartsCase, TypesCase)

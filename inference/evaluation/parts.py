@@ -15,8 +15,8 @@ from inference.decoding import decode
 from inference.engine import Engine
 from inference.evaluation.cases import PartsCase
 from inference.evaluation.intervals import statistic_interval
-from inference.evaluation.metrics import box_iou
 from inference.evaluation.report import Measurement, Report
+from inference.metrics import box_iou
 from inference.nets.parts import part_boxes
 
 

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from inference.evaluation.metrics import Floats, Ints
+from inference.metrics import Floats, Ints
 
 _SIZE = (4.6, 3.6)
 _INK, _ACCENT, _PALE = "#222222", "#7b3fe4", "#d9ccf5"

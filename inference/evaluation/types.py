@@ -15,8 +15,8 @@ from inference.engine import Engine
 from inference.evaluation.cases import TypesCase
 from inference.evaluation.gate import VARIANTS, Variant
 from inference.evaluation.intervals import statistic_interval
-from inference.evaluation.metrics import expected_calibration_error, pearson_r, quadratic_weighted_kappa
 from inference.evaluation.report import Measurement, Report, share
+from inference.metrics import expected_calibration_error, pearson_r, quadratic_weighted_kappa
 from inference.preprocessing import Pixels
 from inference.scoring import DEFAULT_POLICY, Verdict, judge
 

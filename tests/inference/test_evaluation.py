@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from inference.evaluation.intervals import statistic_interval
-from inference.evaluation.metrics import (
+from inference.evaluation.report import Measurement, Report, write_json
+from inference.metrics import (
     box_iou,
     expected_calibration_error,
     pearson_r,
     quadratic_weighted_kappa,
 )
-from inference.evaluation.report import Measurement, Report, write_json
 
 
 def test_iou_of_known_boxes():

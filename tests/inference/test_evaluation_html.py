@@ -17,9 +17,9 @@ from inference.evaluation.cases import TYPED, GateCase, PartsCase, TypesCase
 from inference.evaluation.groups import groupings_of
 from inference.evaluation.html import Page, write_html
 from inference.evaluation.intervals import share_interval, statistic_interval
-from inference.evaluation.metrics import pearson_r
 from inference.evaluation.pages import gate_page, parts_page, types_page
 from inference.evaluation.report import Measurement, Report, share
+from inference.metrics import pearson_r
 from tests.images import draw_photo, encode
 
 FACES = 12

@@ -12,14 +12,13 @@ from torch.utils.data import Dataset
 
 from inference.dataset import ImageFile, survey_types
 from inference.preprocessing import DETECTOR_SIZE, apply, crop_matrix
-from inference.scoring import DEFAULT_POLICY, calibrate
 from inference.training import augmentation
 from inference.training.gate import DetectorSamples, VerifierSamples, place
 from inference.training.loop import FitSettings, fit
 from inference.training.parts import PartsSamples, lines_in_crop
 from inference.training.samples import jitter_points
 from inference.training.teachers import FaceLabel, LabelledImage
-from inference.training.types import fit_curve, fit_ordinal, rating_weights
+from inference.training.types import rating_weights
 
 
 def image_file(name: str, identity: str = "") -> ImageFile:
@@ -199,34 +198,6 @@ def test_a_checkpoint_of_another_run_is_not_continued(tmp_path):
 
     with pytest.raises(ValueError, match="10 steps"):
         fit(linear(), Numbers(), squared_error, FitSettings(20, 16, 0.1, tmp_path / "numbers.pt"), "numbers")
-
-
-def test_the_curve_gives_the_surveys_shares():
-    rng = np.random.default_rng(0)
-    rating = rng.normal(size=500)
-    raw = 60 + 4 * (rating + rng.normal(0, 0.8, 500))
-    types = survey_types(rating)
-
-    curve = fit_curve(raw, types, rating)
-
-    scores = np.array([calibrate(value, curve) for value in raw])
-    shares = [(scores > threshold).mean() for threshold in DEFAULT_POLICY.thresholds]
-    assert shares == pytest.approx([0.218, 0.432, 0.657, 0.849], abs=0.01)
-    assert list(curve.raw) == sorted(set(curve.raw))
-    assert 5 < curve.spread < 40
-
-
-def test_the_ordinal_head_finds_the_types_of_a_noisy_rating():
-    rng = np.random.default_rng(0)
-    rating = rng.normal(size=600)
-    latent = np.stack([rating + rng.normal(0, 0.3, 600) for _ in range(3)], axis=1)
-
-    head = fit_ordinal(latent, survey_types(rating))
-
-    with torch.inference_mode():
-        probabilities = head(torch.from_numpy(latent).float())
-    assert (probabilities.argmax(-1).numpy() == survey_types(rating)[:, None]).mean() > 0.6
-    assert (head.thresholds.diff(dim=1) < 0).all()
 
 
 def test_rating_weights_ignore_that_others_are_rated_higher_as_a_group():
