@@ -61,6 +61,11 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
     "unfold",
+    "unfold.contrib.import_export",
+    "import_export",
+    "auditlog",
+    "django_tasks",
+    "django_tasks_db",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -88,6 +93,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "auditlog.middleware.AuditlogMiddleware",
     "alphaproject.middleware.ContentSecurityPolicyMiddleware",
     "alphaproject.middleware.NulByteMiddleware",
 ]
@@ -216,6 +222,10 @@ INFERENCE_BACKEND: str = env.str("INFERENCE_BACKEND", "inference.serving.local.L
 INFERENCE_THREADS: int = env.int("INFERENCE_THREADS", os.cpu_count() or 1, validate=environs.validate.Range(1, 1024))
 # Released weights, fetched from the "models" storage; it can be emptied at any time.
 MODEL_CACHE_FOLDER: Path = env.path("MODEL_CACHE_FOLDER", BASE_DIR / "var" / "models", validate=_folder)
+
+# --- Background work --------------------------------------------------------------------------
+# `manage.py db_worker` does it; nothing but the database is needed.
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 
 # --- API --------------------------------------------------------------------------------------
 THROTTLE_ENABLED: bool = env.bool("THROTTLE_ENABLED", True)
