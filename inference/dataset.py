@@ -10,20 +10,38 @@ import csv
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.contracts import FacePart
 from inference.preprocessing import Floats, Pixels
 
 FOLDS = 5
 # This fold is in no training run of a released model; it is what evaluation measures on.
 HELD_OUT_FOLD = 0
+# Of the others, one identity of so many tells a training run when to stop and where to put a threshold.
+_VALIDATION_SHARE = 12
+# People who stand under more than one file name; `manage.py group_people` writes it.
+PEOPLE = Path(__file__).with_name("people.csv")
 RATED_ATTRIBUTE = "attractive"
 # The survey's shares of the five types, best first.
 SURVEY_SHARES = (0.218, 0.214, 0.225, 0.192, 0.152)
+
+
+class Subset(StrEnum):
+    """What a file may be used for.
+
+    Nets learn from TRAINING. VALIDATION chooses: when to stop, where a threshold lies. Only evaluation
+    looks at HELD_OUT.
+    """
+
+    TRAINING = "training"
+    VALIDATION = "validation"
+    HELD_OUT = "held_out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +55,29 @@ class ImageFile:
     @property
     def fold(self) -> int:
         """0 to 4, the same on every machine and whatever other files there are."""
-        return int.from_bytes(hashlib.sha256(self.identity.encode()).digest()[:8], "big") % FOLDS
+        return int.from_bytes(self._digest[:8], "big") % FOLDS
+
+    @property
+    def subset(self) -> Subset:
+        """Like the fold, a function of the identity alone."""
+        if self.fold == HELD_OUT_FOLD:
+            return Subset.HELD_OUT
+        is_validation = int.from_bytes(self._digest[8:16], "big") % _VALIDATION_SHARE == 0
+        return Subset.VALIDATION if is_validation else Subset.TRAINING
 
     @property
     def is_held_out(self) -> bool:
-        return self.fold == HELD_OUT_FOLD
+        return self.subset is Subset.HELD_OUT
+
+    @property
+    def _digest(self) -> bytes:
+        return hashlib.sha256(self.identity.encode()).digest()
 
 
 def face_files(data: Path) -> list[ImageFile]:
     """All portraits, in a fixed order."""
-    identities = {row["file"]: row["identity"] for row in _rows(data / "parts.csv")}
+    known = [*_rows(PEOPLE), *_rows(data / "parts.csv")]
+    identities = {row["file"]: row["identity"] for row in known}
     return [
         ImageFile(path, name, identities.get(name, name))
         for path in _images(data / "faces")
@@ -79,19 +110,26 @@ def attribute_means(data: Path) -> tuple[tuple[str, ...], dict[str, tuple[float,
 
 @dataclass(frozen=True, slots=True)
 class RatedFaces:
-    """The survey's faces. attributes (N, 34), 0 to 100; is_man: adult men, whom the types are about."""
+    """The survey's faces. attributes (N, 34), 0 to 100; is_man: adult men, whom the types are about.
+
+    rating (N,): of the whole face, 0 to 100. part_ratings (N, 3): one a part, in contracts.FacePart's order; the
+    survey asked about the whole face only, so its three are alike.
+    """
 
     names: tuple[str, ...]
     attributes: Floats
     is_man: NDArray[np.bool_]
     rating: Floats
+    part_ratings: Floats
 
     @classmethod
     def read(cls, data: Path) -> RatedFaces:
         columns, means = attribute_means(data)
         values = np.array(list(means.values()))
         gender, age = values[:, columns.index("gender")], values[:, columns.index("age")]
-        return cls(tuple(means), values, (gender > 55) & (age >= 18), values[:, columns.index(RATED_ATTRIBUTE)])
+        rating = values[:, columns.index(RATED_ATTRIBUTE)]
+        is_man = (gender > 55) & (age >= 18)
+        return cls(tuple(means), values, is_man, rating, np.repeat(rating[:, None], len(FacePart), axis=1))
 
 
 def survey_types(ratings: Floats, shares: Sequence[float] = SURVEY_SHARES) -> NDArray[np.int64]:

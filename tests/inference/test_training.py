@@ -37,20 +37,6 @@ def portrait() -> LabelledImage:
     )
 
 
-def test_the_split_depends_on_the_identity_alone():
-    assert image_file("faces/a/1.jpg", "anna").fold == image_file("faces/b/2.jpg", "anna").fold
-
-
-def test_the_split_is_the_same_on_every_machine():
-    assert [image_file(f"faces/omi/{number}.jpg").fold for number in range(1, 11)] == [2, 0, 0, 0, 3, 4, 1, 4, 2, 0]
-
-
-def test_about_a_fifth_is_held_out():
-    held_out = [image_file(f"faces/omi/{number}.jpg").is_held_out for number in range(2000)]
-
-    assert np.mean(held_out) == pytest.approx(0.2, abs=0.03)
-
-
 def test_survey_types_cut_the_ranking_by_shares_with_the_largest_remainder():
     ratings = np.array([50.0, 90, 10, 70, 30, 80, 20])
 
