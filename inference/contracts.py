@@ -51,7 +51,7 @@ PHOTO_MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp")
 class PhotoLimits:
     """The largest photo that is decoded and the smallest face that is judged.
 
-    min_face_pixels: of the face's longer side; in a small picture it shrinks (engine.min_face_side).
+    min_face_pixels: of the face's longer side; in a small picture it shrinks (gate.min_face_side).
     min_face_share: of the photo's longer side. The gate looks at a reduced photo, and finds faces below this
     only sometimes.
     """

@@ -13,7 +13,8 @@ import torch
 
 from inference.contracts import InferenceError, InvalidImage, PhotoLimits
 from inference.decoding import DecodedPhoto, decode
-from inference.engine import AlignedFace, Engine
+from inference.engine import Engine
+from inference.gate import AlignedFace
 from inference.preprocessing import crop_matrix, warp
 
 _WARM_UP_ROUNDS = 5
@@ -39,15 +40,15 @@ def time_stages(
         photo = _scaled(photo, megapixels)
     engine = Engine(limits)
     decoded = [decode(photo, limits)] * batch
-    face = engine.find_faces(decoded[:1])[0]
+    face = engine.gate.find_faces(decoded[:1])[0]
     if not isinstance(face, AlignedFace):
         raise face
     pixels = [one.pixels for one in decoded]
     crops = [warp(one.pixels, crop_matrix(face.points)) for one in decoded]
     stages: dict[str, Callable[[], object]] = {
         "decode": lambda: [decode(photo, limits) for _ in range(batch)],
-        "gate: detect": lambda: engine.detect(pixels),
-        "gate: verify": lambda: engine.verify(crops),
+        "gate: detect": lambda: engine.gate.detect(pixels),
+        "gate: verify": lambda: engine.gate.verify(crops),
         "parts and types": lambda: engine.rate([face] * batch),
         "analyze less decoding": lambda: _analyze(engine, decoded),
     }

@@ -62,9 +62,9 @@ def _scores(engine: Engine, photos: Sequence[DecodedPhoto]) -> list[float]:
         pixels = [photo.pixels for photo in photos[start : start + _BATCH]]
         crops = [
             [warp(own, crop_matrix(candidate.points)) for candidate in candidates]
-            for own, candidates in zip(pixels, engine.detect(pixels), strict=True)
+            for own, candidates in zip(pixels, engine.gate.detect(pixels), strict=True)
         ]
-        checks = iter(engine.verify([crop for own in crops for crop in own]))
+        checks = iter(engine.gate.verify([crop for own in crops for crop in own]))
         scores += [max((next(checks).face for _ in own), default=0.0) for own in crops]
     return scores
 

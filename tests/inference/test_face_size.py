@@ -9,7 +9,8 @@ from PIL import Image
 
 from inference.contracts import FaceAnalysis, PhotoLimits, PhotoRefused, RefusalReason
 from inference.decoding import decode
-from inference.engine import Engine, min_face_side
+from inference.engine import Engine
+from inference.gate import min_face_side
 from tests.images import encode
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
