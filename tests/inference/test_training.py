@@ -7,14 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
-from torch.utils.data import Dataset
 
 from inference.dataset import ImageFile, survey_types
 from inference.preprocessing import DETECTOR_SIZE, apply, crop_matrix
 from inference.training import augmentation
 from inference.training.gate import DetectorSamples, VerifierSamples, place
-from inference.training.loop import FitSettings, fit
 from inference.training.parts import PartsSamples, lines_in_crop
 from inference.training.samples import jitter_points
 from inference.training.teachers import FaceLabel, LabelledImage
@@ -137,53 +134,6 @@ def test_a_cover_hides_nose_and_mouth_but_not_the_eyes(portrait):
         assert touched[mouth[1] - 12 : mouth[1] + 4, mouth[0] - 8 : mouth[0] + 8].mean() > 0.5
         for x, y in points[:2].astype(int):
             assert not touched[y - 2 : y + 2, x - 2 : x + 2].any()
-
-
-class Numbers(Dataset[dict[str, torch.Tensor]]):
-    def __len__(self) -> int:
-        return 4096
-
-    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        x = torch.randn(4, generator=torch.Generator().manual_seed(index))
-        return {"x": x, "y": x.sum()[None]}
-
-
-def squared_error(net: nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    return nn.functional.mse_loss(net(batch["x"]).float(), batch["y"])
-
-
-def linear() -> nn.Module:
-    torch.manual_seed(0)
-    return nn.Linear(4, 1)
-
-
-def test_fitting_learns_and_gives_the_same_weights_for_the_same_seed(tmp_path):
-    nets = [
-        fit(linear(), Numbers(), squared_error, FitSettings(150, 16, 0.2, tmp_path / f"{run}.pt"), "numbers")
-        for run in (1, 2)
-    ]
-
-    assert all(torch.equal(a, b) for a, b in zip(nets[0].parameters(), nets[1].parameters(), strict=True))
-    torch.testing.assert_close(nets[0].weight, torch.ones(1, 4), atol=0.1, rtol=0)
-
-
-def test_a_finished_fit_is_not_repeated(tmp_path):
-    settings = FitSettings(10, 16, 0.1, tmp_path / "numbers.pt")
-    first = fit(linear(), Numbers(), squared_error, settings, "numbers")
-
-    def fail(*_: object) -> torch.Tensor:
-        raise AssertionError("trained again")
-
-    again = fit(linear(), Numbers(), fail, settings, "numbers")
-
-    assert torch.equal(first.weight, again.weight)
-
-
-def test_a_checkpoint_of_another_run_is_not_continued(tmp_path):
-    fit(linear(), Numbers(), squared_error, FitSettings(10, 16, 0.1, tmp_path / "numbers.pt"), "numbers")
-
-    with pytest.raises(ValueError, match="10 steps"):
-        fit(linear(), Numbers(), squared_error, FitSettings(20, 16, 0.1, tmp_path / "numbers.pt"), "numbers")
 
 
 def test_rating_weights_ignore_that_others_are_rated_higher_as_a_group():
