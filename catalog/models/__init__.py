@@ -1,9 +1,10 @@
 from catalog.models.celebrities import Celebrity, CelebrityImage
 from catalog.models.face_types import FaceType
 from catalog.models.guidance import Guidance
-from catalog.models.labels import ImageLabel, PartLabel, ReviewEvent
+from catalog.models.jobs import Job, JobRow
+from catalog.models.labels import ImageLabel, LabelExport, PartLabel, ReviewEvent
 from catalog.models.scoring import ScoringPolicy
-from catalog.models.survey import Rater, Rating, Survey, SurveyImage, SurveyResult, SurveyResultRow
+from catalog.models.survey import Rater, Rating, Survey, SurveyImage, SurveyImport, SurveyResult, SurveyResultRow
 
 __all__ = [
     "Celebrity",
@@ -11,6 +12,9 @@ __all__ = [
     "FaceType",
     "Guidance",
     "ImageLabel",
+    "Job",
+    "JobRow",
+    "LabelExport",
     "PartLabel",
     "Rater",
     "Rating",
@@ -18,6 +22,7 @@ __all__ = [
     "ScoringPolicy",
     "Survey",
     "SurveyImage",
+    "SurveyImport",
     "SurveyResult",
     "SurveyResultRow",
 ]

@@ -92,6 +92,12 @@ class CelebrityImage(models.Model):
     sha256 = models.CharField(
         _("SHA-256"), max_length=64, unique=True, editable=False, help_text=_("Of the stored bytes.")
     )
+    thumbnail = models.CharField(_("thumbnail"), max_length=100, blank=True, editable=False)
+    # A quarter of the picture's perceptual hash each; see catalog/services/near_duplicates.py.
+    hash_a = models.PositiveIntegerField(null=True, editable=False)
+    hash_b = models.PositiveIntegerField(null=True, editable=False)
+    hash_c = models.PositiveIntegerField(null=True, editable=False)
+    hash_d = models.PositiveIntegerField(null=True, editable=False)
     source = models.CharField(
         _("source"), max_length=300, blank=True, help_text=_("Where the picture comes from: an address or a sentence.")
     )
@@ -121,6 +127,9 @@ class CelebrityImage(models.Model):
             ),
             models.CheckConstraint(condition=Exact(Length("sha256"), 64), name="celebrityimage_sha256_length"),
         ]
+        indexes = [
+            models.Index(fields=[f"hash_{band}"], name=f"celebrityimage_hash_{band}") for band in ("a", "b", "c", "d")
+        ]
 
     def __str__(self) -> str:
         return f"{self.celebrity} #{self.pk}"
@@ -137,3 +146,8 @@ class CelebrityImage(models.Model):
     @property
     def url(self) -> str:
         return storages["catalog"].url(self.file)
+
+    @property
+    def thumbnail_url(self) -> str:
+        """Of the small picture; of the picture itself where none was made."""
+        return storages["catalog"].url(self.thumbnail or self.file)

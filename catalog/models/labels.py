@@ -38,18 +38,32 @@ class ImageLabel(models.Model):
     """The label of one image: its state of review, and through `parts` its boxes and types.
 
     doubt: 0 (sure) to 1, by which the review queue is ordered, the most doubtful first.
+    refusal: why the gate found no usable face, where it found none; a RefusalReason.
+    analysed_at: when the auto-labeller last looked at the image.
     version: grows with every change, so that of two people who change one label the second is told.
+    held_by, held_until: whose review page has the image now, so that two people are not handed the same one.
     """
 
     image = models.OneToOneField(CelebrityImage, on_delete=models.CASCADE, related_name="label")
     state = models.CharField(_("state"), max_length=10, choices=LabelState.choices, default=LabelState.PROPOSED)
     rejection = models.CharField(_("rejected because"), max_length=20, choices=Rejection.choices, blank=True)
     doubt = models.FloatField(_("doubt"), default=0)
+    refusal = models.CharField(
+        _("refused by the gate"),
+        max_length=30,
+        choices=[(reason.value, reason.value) for reason in contracts.RefusalReason],
+        blank=True,
+    )
+    analysed_at = models.DateTimeField(_("auto-labelled"), null=True)
     version = models.PositiveIntegerField(default=1, editable=False)
     reviewed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("reviewed by")
     )
     reviewed_at = models.DateTimeField(_("reviewed"), null=True)
+    held_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", editable=False
+    )
+    held_until = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
@@ -78,7 +92,7 @@ class LabelSource(models.TextChoices):
 class PartLabel(models.Model):
     """One part of one labelled image: where it is and which type it has.
 
-    x0 to y1: in pixels of the stored picture. confidence: 0 to 1, the auto-labeller's, of the type.
+    x0 to y1: in pixels of the stored picture. confidence: 0 to 1, the auto-labeller's, of a type it gave.
     model_version: of the net that proposed it. result_row: the survey's answer that gave the type.
     """
 
@@ -119,6 +133,12 @@ class PartLabel(models.Model):
     def __str__(self) -> str:
         return f"{self.label_id} {self.part}"
 
+    @property
+    def box(self) -> contracts.Box | None:
+        if self.x0 is None or self.y0 is None or self.x1 is None or self.y1 is None:
+            return None
+        return contracts.Box(self.x0, self.y0, self.x1, self.y1)
+
     def as_dict(self) -> dict[str, Any]:
         """What undo needs to bring this label back."""
         names = ("x0", "y0", "x1", "y1", "box_source", "type_source", "confidence", "model_version")
@@ -153,3 +173,26 @@ class ReviewEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.label_id}: {self.action}"
+
+
+class LabelExport(models.Model):
+    """One set of labels as it was handed to training.
+
+    sha256: of its labels.csv, which holds the hash of every picture; the same labels give the same one.
+    """
+
+    sha256 = models.CharField(_("SHA-256"), max_length=64, unique=True)
+    label_count = models.PositiveIntegerField(_("labels"))
+    labels = models.ManyToManyField(ImageLabel, related_name="exports", verbose_name=_("labels"))
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("by")
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("label export")
+        verbose_name_plural = _("label exports")
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return self.sha256[:12]

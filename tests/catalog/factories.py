@@ -9,7 +9,8 @@ from typing import Any
 
 from PIL import Image
 
-from catalog.models import Celebrity, CelebrityImage, FaceType
+from catalog.models import Celebrity, CelebrityImage, FaceType, Survey, SurveyImage, SurveyResult, SurveyResultRow
+from catalog.models.survey import Method, Scale
 from catalog.services.images import image_publish
 from inference import contracts
 from tests.images import encode
@@ -71,3 +72,16 @@ def make_picture(image_format: str = "JPEG", *, size: tuple[int, int] = (200, 25
     """An uploadable picture unlike all others."""
     patches = Image.frombytes("RGB", (4, 5), random.Random(next(_numbers)).randbytes(60))
     return encode(patches.resize(size), image_format, **options)
+
+
+def make_result_row(image: CelebrityImage, **fields: Any) -> SurveyResultRow:
+    """One survey's frozen answer for the image's whole face."""
+    survey = Survey.objects.create(
+        title_ko="설문", title_en="Survey", question_ko="?", question_en="?", scale=fields.pop("scale", Scale.TYPES)
+    )
+    result = SurveyResult.objects.create(
+        survey=survey, method=Method.MEAN, data_hash="0" * 64, rating_count=1, rater_count=1
+    )
+    survey_image = SurveyImage.objects.create(survey=survey, image=image, key=str(image.pk))
+    values: dict[str, Any] = {"part": "whole_face", "value": 2, "count": 1, "rank": 1} | fields
+    return SurveyResultRow.objects.create(result=result, survey_image=survey_image, **values)
