@@ -9,7 +9,9 @@ from http import HTTPStatus
 from typing import Any, get_args
 
 import structlog
+from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.utils.translation import get_language
 from django.views import defaults
 from rest_framework import exceptions
@@ -53,6 +55,8 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The 400 for requests that Django itself finds suspicious."""
     if request.path.startswith(API_PREFIX):
         return _plain_problem(request, "invalid", HTTPStatus.BAD_REQUEST)
+    if isinstance(exception, RequestDataTooBig):
+        return render(request, "413.html", status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     return defaults.bad_request(request, exception)
 
 

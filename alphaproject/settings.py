@@ -208,8 +208,13 @@ MAX_PHOTO_PIXELS: int = env.int("MAX_PHOTO_MEGAPIXELS", 50, validate=environs.va
 MIN_FACE_PIXELS: int = env.int("MIN_FACE_PIXELS", 80, validate=environs.validate.Range(1, 10_000))
 MIN_AGE: int = env.int("MIN_AGE", 14, validate=environs.validate.Range(min=0, max=120))
 RETENTION_DAYS: int = env.int("RETENTION_DAYS", 30, validate=environs.validate.Range(1, 3650))
-# Uploads stay in memory: no photo of a refused request ever touches a disk.
-FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
+# Photos stay in memory: none of a refused request ever touches a disk. Only staff may send more than that takes.
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "alphaproject.uploads.StaffUploadHandler",
+]
+# The largest archive or table that the back office takes in one upload.
+MAX_IMPORT_BYTES: int = env.int("MAX_IMPORT_MB", 1024, validate=environs.validate.Range(1, 100_000)) * 1024 * 1024
 # The mobile app sends the photo as base64 inside JSON: 4 bytes for 3, and some fields.
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_PHOTO_BYTES * 4 // 3 + 64 * 1024
 # Compared with the whole request, fields included; a larger one would lose its file.

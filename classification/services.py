@@ -13,12 +13,13 @@ from django.utils import timezone
 import catalog.selectors
 from catalog.models import CelebrityImage, FaceType
 from classification import photos
+from classification.counts import outcome_count
 from classification.errors import CatalogueIncomplete, IdempotencyConflict, StorageUnavailable, UnderAge
 from classification.models import Classification, Client, IdempotentRequest, PartRecord
 from classification.selectors import Answer
 from inference import client as inference_client
 from inference.contracts import FaceType as TypeCode
-from inference.contracts import PartAnalysis
+from inference.contracts import InvalidImage, PartAnalysis, PhotoRefused, PhotoTooLarge, UnsupportedImage
 from inference.scoring import judge
 
 CELEBRITY_COUNT = 4
@@ -42,12 +43,17 @@ def classification_create(
     StorageUnavailable; then nothing is left behind.
     """
     if _age_on(timezone.localdate(), birth_date) < settings.MIN_AGE:
+        outcome_count(client=client, outcome=UnderAge.code)
         raise UnderAge
     request = _idempotent_request(idempotency_key, photo, birth_date, mbti, store_photo)
     earlier = _earlier_answer(request) if request else None
     if earlier and not with_preview:
         return earlier
-    analysis = inference_client.analyze(photo, keep_photo=store_photo or with_preview)
+    try:
+        analysis = inference_client.analyze(photo, keep_photo=store_photo or with_preview)
+    except (PhotoRefused, InvalidImage, PhotoTooLarge, UnsupportedImage) as refusal:
+        outcome_count(client=client, outcome=refusal.code)
+        raise
     if earlier:
         return replace(earlier, preview=analysis.photo)
 
@@ -96,6 +102,7 @@ def classification_create(
         except StorageUnavailable:
             classification.delete()
             raise
+    outcome_count(client=client, outcome=face_type.code)
     return Answer(classification, celebrities, preview=analysis.photo)
 
 
