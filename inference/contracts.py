@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
+from math import inf
 from typing import ClassVar
 
 
@@ -119,25 +120,31 @@ class PartAnalysis:
 
 @dataclass(frozen=True, slots=True)
 class ScoreCalibration:
-    """The monotone curve, stored with the type model, from its raw score to the survey's scale.
+    """What the type model's raw score means, fitted on people it was not trained on and stored with it.
 
-    raw, score: the curve's knots, 0 to 100, both strictly increasing, at least two; linear in between.
-    spread: standard deviation of the error of a calibrated score, in points, on people held out.
+    raw, score: the knots of the monotone curve to the survey's scale, 0 to 100; linear in between.
+    thresholds, midpoints: for these thresholds of the scale, the raw score of a face that is as likely above as below.
+    scale: proportional odds: the probability of being above is sigmoid((raw - midpoint) / scale); in raw points.
+    All knots increase strictly, two or more a curve.
     """
 
     raw: tuple[float, ...]
     score: tuple[float, ...]
-    spread: float
+    thresholds: tuple[float, ...]
+    midpoints: tuple[float, ...]
+    scale: float
 
     def __post_init__(self) -> None:
-        if len(self.raw) != len(self.score) or len(self.raw) < 2:
-            raise ValueError(f"a curve needs as many raw knots as scores, and two: {self.raw}, {self.score}")
-        if any(b <= a for knots in (self.raw, self.score) for a, b in pairwise(knots)):
-            raise ValueError(f"a curve's knots must increase strictly: {self.raw}, {self.score}")
+        for first, second in (("raw", "score"), ("thresholds", "midpoints")):
+            xs, ys = getattr(self, first), getattr(self, second)
+            if len(xs) != len(ys) or len(xs) < 2:
+                raise ValueError(f"{first} and {second} need as many knots, and two: {xs}, {ys}")
+            if not all(-inf < a < b < inf for knots in (xs, ys) for a, b in pairwise(knots)):
+                raise ValueError(f"knots of {first} and {second} must increase strictly: {xs}, {ys}")
         if not 0 <= self.score[0] < self.score[-1] <= 100:
-            raise ValueError(f"scores must lie within 0 to 100: {self.score}")
-        if self.spread <= 0:
-            raise ValueError(f"the spread must be greater than 0: {self.spread}")
+            raise ValueError(f"score must lie within 0 to 100: {self.score}")
+        if not 0 < self.scale < inf:
+            raise ValueError(f"scale must be greater than 0: {self.scale}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +158,7 @@ class ModelVersions:
 class FaceAnalysis:
     """All that the models say of one photo with one usable face.
 
+    embedding: the face as a vector of length 1; the smaller the angle between two, the more alike the faces.
     photo: where it was asked for, the upright photo as a JPEG without metadata, at the size it was
     decoded (its long side 640 to 1280 pixels where the original is larger).
     """
@@ -159,6 +167,7 @@ class FaceAnalysis:
     photo_height: int
     face: DetectedFace
     parts: tuple[PartAnalysis, PartAnalysis, PartAnalysis]
+    embedding: tuple[float, ...]
     calibration: ScoreCalibration
     models: ModelVersions
     photo: bytes | None = None

@@ -7,11 +7,13 @@ photo gets one result or one error, in the order given.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from inference.contracts import (
     Box,
@@ -37,6 +39,19 @@ from inference.weights import PACKAGED_WEIGHTS
 
 # Height and width of a photo as it often arrives after decoding.
 _WARM_UP_SIZE = (640, 480)
+
+
+@dataclass(frozen=True, slots=True)
+class FaceRating:
+    """What the part finder and the type model say of an aligned face.
+
+    lines (5,) and their spreads (5,) in shares of the crop; type probabilities (3, 5); embedding (128,) of length 1.
+    """
+
+    lines: Floats
+    line_spreads: Floats
+    probabilities: Floats
+    embedding: Floats
 
 
 class Engine:
@@ -77,68 +92,63 @@ class Engine:
             if isinstance(face, InferenceError):
                 results.append(face)
                 continue
-            lines, spread, probabilities = next(answers)
-            results.append(self._judge(photo, face, lines, spread, probabilities))
+            results.append(self._judge(photo, face, next(answers)))
         return results
 
     @torch.inference_mode()
-    def rate(self, faces: Sequence[AlignedFace]) -> list[tuple[Floats, Floats, Floats]]:
-        """Lines (5,) and their spreads (5,) in shares of the crop, and type probabilities (3, 5), of each face.
-
-        A face and its mirror image are rated alike by averaging both.
-        """
+    def rate(self, faces: Sequence[AlignedFace]) -> list[FaceRating]:
+        """Parts and types of each face. A face and its mirror image are rated alike by averaging both."""
         if not faces:
             return []
         crops = to_tensor([face.crop for face in faces], self._device)
         both = torch.cat([crops, crops.flip(-1)]).contiguous(memory_format=torch.channels_last)
         found = self._parts(both)
-        count = len(faces)
-        position = (found.position[:count] + _mirror_lines(found.position[count:])) / 2
-        spread = (found.spread[:count] + found.spread[count:]) / 2
-        boxes = torch.cat([part_boxes(position), part_boxes(_mirror_lines(position))])
-        probabilities = self._types(both, boxes).probabilities
-        probabilities = (probabilities[:count] + probabilities[count:]) / 2
-        return list(
-            zip(
-                position.cpu().double().numpy(),
-                spread.cpu().double().numpy(),
-                probabilities.cpu().double().numpy(),
-                strict=True,
-            )
-        )
+        position, mirrored = found.position.chunk(2)
+        position = (position + _mirror_lines(mirrored)) / 2
+        rated = self._types(both, torch.cat([part_boxes(position), part_boxes(_mirror_lines(position))]))
+        embedding = functional.normalize(_mean_of_mirrored(rated.embedding), dim=-1)
+        columns = (position, _mean_of_mirrored(found.spread), _mean_of_mirrored(rated.probabilities), embedding)
+        return [
+            FaceRating(*values) for values in zip(*(column.cpu().double().numpy() for column in columns), strict=True)
+        ]
 
-    def _judge(
-        self, photo: DecodedPhoto, face: AlignedFace, lines: Floats, spread: Floats, probabilities: Floats
-    ) -> FaceAnalysis | PhotoRefused:
-        xl, xr, yb, yn, yc = lines
-        if not (xl < xr and yb < yn < yc) or spread.max() > self._max_line_spread:
+    def _judge(self, photo: DecodedPhoto, face: AlignedFace, rating: FaceRating) -> FaceAnalysis | PhotoRefused:
+        xl, xr, yb, yn, yc = rating.lines
+        if not (xl < xr and yb < yn < yc) or rating.line_spreads.max() > self._max_line_spread:
             return PhotoRefused(RefusalReason.PARTS_NOT_FOUND)
         middle = (xl + xr) / 2
         outline = np.array([[middle, yb], [middle, yc]]) * CROP_SIZE
         if is_cut_off(outline, face.matrix, photo):
             return PhotoRefused(RefusalReason.FACE_CUT_OFF)
-        boxes = part_boxes(torch.from_numpy(lines)).numpy() * CROP_SIZE
-        parts = [_box_in_photo(box, face.matrix, photo) for box in boxes]
-        if any(box is None for box in parts):
+        face_box = _clip(face.box * photo.scale, photo)
+        whole, upper, lower = (
+            _box_in_photo(box, face.matrix, photo)
+            for box in part_boxes(torch.from_numpy(rating.lines)).numpy() * CROP_SIZE
+        )
+        if face_box is None or whole is None or upper is None or lower is None:
             return PhotoRefused(RefusalReason.PARTS_NOT_FOUND)
         # Half precision sums to 1 only roughly; the contract says exactly.
-        shares = probabilities / probabilities.sum(axis=1, keepdims=True)
-        analyses = tuple(
-            PartAnalysis(part, cast("Box", box), cast("tuple[float, float, float, float, float]", tuple(row.tolist())))
-            for part, box, row in zip(FacePart, parts, shares, strict=True)
+        shares = rating.probabilities / rating.probabilities.sum(axis=1, keepdims=True)
+        parts = tuple(
+            PartAnalysis(part, box, tuple(row))
+            for part, box, row in zip(FacePart, (whole, upper, lower), shares.tolist(), strict=True)
         )
-        face_box = _clip(face.box * photo.scale, photo)
         points = tuple(Point(*point) for point in (face.points * photo.scale).tolist())
         return FaceAnalysis(
             photo_width=photo.width,
             photo_height=photo.height,
-            face=DetectedFace(
-                cast("Box", face_box), cast("tuple[Point, Point, Point, Point, Point]", points), face.score
-            ),
-            parts=cast("tuple[PartAnalysis, PartAnalysis, PartAnalysis]", analyses),
+            face=DetectedFace(face_box, cast("tuple[Point, Point, Point, Point, Point]", points), face.score),
+            parts=cast("tuple[PartAnalysis, PartAnalysis, PartAnalysis]", parts),
+            embedding=tuple(rating.embedding.tolist()),
             calibration=self._calibration,
             models=self.versions,
         )
+
+
+def _mean_of_mirrored(values: torch.Tensor) -> torch.Tensor:
+    """Mean of what was said of faces and of their mirror images: (2 B, …) -> (B, …)."""
+    faces, mirrored = values.chunk(2)
+    return (faces + mirrored) / 2
 
 
 def _mirror_lines(lines: torch.Tensor) -> torch.Tensor:

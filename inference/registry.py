@@ -85,8 +85,9 @@ class Manifest:
             values = json.loads(path.read_text())
             values["training"] = TrainingData(**values["training"])
             if values.get("calibration"):
-                curve = values["calibration"]
-                values["calibration"] = ScoreCalibration(tuple(curve["raw"]), tuple(curve["score"]), curve["spread"])
+                knots = values["calibration"]
+                scale = knots.pop("scale")
+                values["calibration"] = ScoreCalibration(**{key: tuple(knots[key]) for key in knots}, scale=scale)
             return cls(**values)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RegistryError(f"{path.name} is not a manifest: {error}") from error

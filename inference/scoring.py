@@ -2,7 +2,7 @@
 
 The rule is the source system's (docs/scoring.md tells it), with two changes: a part counts with its
 *expected* factor under its probabilities, so that the score is continuous, and the type model's
-calibration curve then spreads the scores as the survey's shares ask.
+calibration then spreads the scores as the survey's shares ask and says how sure they are.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import erf, sqrt
+from math import exp
 
 from inference.contracts import FacePart, FaceType, PartAnalysis, ScoreCalibration
 
@@ -76,15 +76,9 @@ def raw_score(parts: Sequence[PartAnalysis], policy: ScoringPolicy) -> float:
 
 
 def calibrate(raw: float, calibration: ScoreCalibration) -> float:
-    """Piecewise-linear interpolation of the curve, constant beyond its ends."""
-    xs, ys = calibration.raw, calibration.score
-    if raw <= xs[0]:
-        return ys[0]
-    if raw >= xs[-1]:
-        return ys[-1]
-    right = bisect_right(xs, raw)
-    share = (raw - xs[right - 1]) / (xs[right] - xs[right - 1])
-    return ys[right - 1] + share * (ys[right] - ys[right - 1])
+    """The score of a raw one, constant beyond the ends of the curve."""
+    score = _interpolate(raw, calibration.raw, calibration.score)
+    return min(max(score, calibration.score[0]), calibration.score[-1])
 
 
 def type_of(score: float, policy: ScoringPolicy) -> FaceType:
@@ -94,23 +88,27 @@ def type_of(score: float, policy: ScoringPolicy) -> FaceType:
     return FaceType.OMEGA
 
 
-def type_probabilities(score: float, spread: float, policy: ScoringPolicy) -> tuple[float, ...]:
-    """Probability of each type when the true score is normal around `score` with deviation `spread`."""
+def type_probabilities(raw: float, calibration: ScoreCalibration, policy: ScoringPolicy) -> tuple[float, ...]:
+    """Probability of each type, given a raw score: proportional odds at the policy's thresholds, best type first.
 
-    def above(threshold: float) -> float:
-        return (1 - erf((threshold - score) / (spread * sqrt(2)))) / 2
-
-    exceeding = [0.0, *(above(threshold) for threshold in policy.thresholds), 1.0]
-    return tuple(upper - lower for lower, upper in pairwise(exceeding))
+    At a threshold that the calibration was not fitted at, the midpoint lies on the line between its neighbours'.
+    """
+    midpoints = (
+        _interpolate(threshold, calibration.thresholds, calibration.midpoints) for threshold in policy.thresholds
+    )
+    better = [0.0, *(_sigmoid((raw - midpoint) / calibration.scale) for midpoint in midpoints), 1.0]
+    # Rounding must not make a narrow type's probability negative.
+    return tuple(max(upper - lower, 0.0) for lower, upper in pairwise(better))
 
 
 def judge(parts: Sequence[PartAnalysis], calibration: ScoreCalibration, policy: ScoringPolicy) -> Verdict:
     """Turn three part analyses into the one answer a person gets."""
-    score = calibrate(raw_score(parts, policy), calibration)
+    raw = raw_score(parts, policy)
+    score = calibrate(raw, calibration)
     face_type = type_of(score, policy)
     types = list(FaceType)
     position = types.index(face_type)
-    probabilities = type_probabilities(score, calibration.spread, policy)
+    probabilities = type_probabilities(raw, calibration, policy)
     neighbours = [index for index in (position - 1, position + 1) if 0 <= index < len(types)]
     nearest = max(neighbours, key=lambda index: probabilities[index])
     is_borderline = probabilities[nearest] >= BORDERLINE_RATIO * probabilities[position]
@@ -120,3 +118,15 @@ def judge(parts: Sequence[PartAnalysis], calibration: ScoreCalibration, policy: 
         confidence=probabilities[position],
         borderline_with=types[nearest] if is_borderline else None,
     )
+
+
+def _interpolate(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:
+    """y at x on the broken line through (xs, ys); its outer segments go on for ever."""
+    right = min(max(bisect_right(xs, x), 1), len(xs) - 1)
+    share = (x - xs[right - 1]) / (xs[right] - xs[right - 1])
+    return ys[right - 1] + share * (ys[right] - ys[right - 1])
+
+
+def _sigmoid(x: float) -> float:
+    # exp of a large number would overflow.
+    return 1 / (1 + exp(-x)) if x >= 0 else exp(x) / (1 + exp(x))

@@ -75,8 +75,15 @@ class FakeBackend:
                 PartAnalysis(part=part, box=box, probabilities=probabilities)  # type: ignore[arg-type]
                 for part, box in zip(FacePart, boxes, strict=True)
             ),
+            embedding=(1.0, *(0.0,) * 127),
             # The raw score of a face that is wholly of one type, to the middle of that type's range.
-            calibration=ScoreCalibration(raw=(28, 40, 56, 72, 88), score=(10, 34, 58, 76, 92), spread=6),
+            calibration=ScoreCalibration(
+                raw=(28, 40, 56, 72, 88),
+                score=(10, 34, 58, 76, 92),
+                thresholds=(20, 48, 68, 85),
+                midpoints=(33, 49, 65, 81),
+                scale=3,
+            ),
             models=VERSIONS,
             photo=encode_jpeg(decoded) if keep_photo else None,
         )

@@ -26,14 +26,14 @@ class TypePrediction(NamedTuple):
 class OrdinalHead(nn.Module):
     """Proportional odds: one latent rating a part, cut by four ordered thresholds.
 
-    Shapes: latent (B, 3) -> probabilities (B, 3, 5), best type first, summing to 1.
+    Shapes: latent (B, P), P = 3 parts unless told -> probabilities (B, P, 5), best type first, summing to 1.
     Source: McCullagh 1980, doi:10.1111/j.2517-6161.1980.tb01109.x.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, parts: int = PARTS) -> None:
         super().__init__()
-        self.thresholds = nn.Parameter(torch.tensor([1.0, 0.35, -0.35, -1.0]).repeat(PARTS, 1))
-        self.log_scale = nn.Parameter(torch.zeros(PARTS))
+        self.thresholds = nn.Parameter(torch.tensor([1.0, 0.35, -0.35, -1.0]).repeat(parts, 1))
+        self.log_scale = nn.Parameter(torch.zeros(parts))
 
     def forward(self, latent: Tensor) -> Tensor:
         better = torch.sigmoid((latent.unsqueeze(-1) - self.thresholds) / self.log_scale.exp().unsqueeze(-1))

@@ -18,14 +18,15 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
+from inference.comparison import CROSS_VALIDATED_R
 from inference.contracts import ScoreCalibration
-from inference.dataset import FOLDS, HELD_OUT_FOLD, RatedFaces, face_files, survey_types
+from inference.dataset import FOLDS, HELD_OUT_FOLD, RatedFaces, face_files
 from inference.nets.parts import PartsNet, part_boxes
 from inference.nets.types import EMBEDDING, PARTS, TypesNet
 from inference.preprocessing import CROP_SIZE, Floats, apply, crop_matrix, to_tensor, warp
 from inference.training import augmentation
 from inference.training.augmentation import Rng
-from inference.training.calibration import fit_curve, fit_ordinal, raw_scores
+from inference.training.calibration import cross_validated, fit_type_scale
 from inference.training.loop import EPOCH_SAMPLES, FitSettings, RunOptions, fit
 from inference.training.parts import guess_lines
 from inference.training.samples import PortraitSampler, jitter_points, normalize
@@ -208,13 +209,12 @@ class TypesTraining:
             net.bias.data[part] = bias
 
         men = faces.is_man
-        types = survey_types(faces.rating[men])
-        head = fit_ordinal(latent[men], types)
-        net.ordinal.load_state_dict(head.state_dict())
-        with torch.inference_mode():
-            raw = raw_scores(head(torch.from_numpy(latent[men]).float()).double().numpy())
-        left_out_r = float(np.corrcoef(raw, faces.rating[men])[0, 1])
-        return TrainedTypes(net.eval(), fit_curve(raw, types, faces.rating[men]), left_out_r)
+        rating = faces.rating[men]
+        part_ratings = np.repeat(rating[:, None], PARTS, axis=1)
+        scale = fit_type_scale(latent[men], part_ratings, rating)
+        net.ordinal.load_state_dict(scale.head.state_dict())
+        left_out = cross_validated(latent[men], part_ratings, rating, faces.folds[men])
+        return TrainedTypes(net.eval(), scale.calibration, left_out[CROSS_VALIDATED_R])
 
     def _pretrain(self) -> TypesNet:
         faces = self._faces

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import accumulate
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,15 @@ from hypothesis import strategies as st
 from inference.contracts import Box, FacePart, FaceType, PartAnalysis, ScoreCalibration
 from inference.scoring import DEFAULT_POLICY, ScoringPolicy, calibrate, judge, raw_score, type_of, type_probabilities
 
-UNCHANGED = ScoreCalibration(raw=(0, 100), score=(0, 100), spread=5)
+UNCHANGED = ScoreCalibration(raw=(0, 100), score=(0, 100), thresholds=(0, 100), midpoints=(0, 100), scale=2)
+# A curve that bends, and odds that do not lie on it.
+BENT = ScoreCalibration(
+    raw=(20, 45, 55, 60, 100),
+    score=(0, 20, 48, 85, 100),
+    thresholds=(20, 48, 68, 85),
+    midpoints=(37, 53, 68, 83),
+    scale=11,
+)
 BOX = Box(0, 0, 1, 1)
 
 
@@ -60,26 +69,80 @@ def test_threshold_itself_belongs_to_the_type_below(threshold: float, above: str
 
 
 def test_curve_interpolates_between_knots_and_is_flat_beyond() -> None:
-    curve = ScoreCalibration(raw=(40, 50, 70), score=(10, 60, 90), spread=5)
+    curve = replace(UNCHANGED, raw=(40, 50, 70), score=(10, 60, 90))
 
     assert [calibrate(raw, curve) for raw in (0, 40, 45, 50, 60, 70, 100)] == [10, 10, 35, 60, 75, 90, 90]
 
 
 @given(st.floats(0, 100), st.floats(0, 100))
 def test_better_raw_score_is_never_a_worse_one(one: float, other: float) -> None:
-    curve = ScoreCalibration(raw=(20, 45, 55, 60, 100), score=(0, 20, 48, 85, 100), spread=5)
     low, high = sorted((one, other))
 
-    assert calibrate(low, curve) <= calibrate(high, curve)
+    assert calibrate(low, BENT) <= calibrate(high, BENT)
 
 
-@given(st.floats(0, 100), st.floats(0.1, 40))
-def test_type_probabilities_sum_to_one(score: float, spread: float) -> None:
-    probabilities = type_probabilities(score, spread, DEFAULT_POLICY)
+def policies() -> st.SearchStrategy[ScoringPolicy]:
+    """Policies with any thresholds that a curator may enter."""
+    thresholds = st.lists(st.floats(0.01, 99.99), min_size=4, max_size=4, unique=True)
+    return thresholds.map(lambda values: replace(DEFAULT_POLICY, thresholds=tuple(sorted(values, reverse=True))))
+
+
+@given(st.floats(-10, 110), policies(), st.floats(1e-3, 40))
+def test_type_probabilities_are_probabilities_whatever_the_thresholds(
+    raw: float, policy: ScoringPolicy, scale: float
+) -> None:
+    probabilities = type_probabilities(raw, replace(BENT, scale=scale), policy)
 
     assert len(probabilities) == 5
     assert sum(probabilities) == pytest.approx(1)
     assert min(probabilities) >= 0
+
+
+@given(st.floats(0, 100), st.floats(0, 100), policies())
+def test_better_raw_score_is_never_more_probably_below_a_threshold(
+    one: float, other: float, policy: ScoringPolicy
+) -> None:
+    low, high = (list(accumulate(type_probabilities(raw, BENT, policy)))[:4] for raw in sorted((one, other)))
+
+    assert all(a <= b + 1e-9 for a, b in zip(low, high, strict=True))
+
+
+@given(st.floats(0, 100), st.floats(0.01, 99.99), st.floats(0.01, 99.99))
+def test_higher_threshold_is_never_more_probably_passed(raw: float, one: float, other: float) -> None:
+    low, high = (
+        type_probabilities(
+            raw, BENT, replace(DEFAULT_POLICY, thresholds=(threshold, *(threshold / 10**n for n in (3, 4, 5))))
+        )[0]
+        for threshold in sorted((one, other))
+    )
+
+    assert high <= low + 1e-9
+
+
+def test_odds_are_even_at_a_midpoint_and_between_midpoints_for_thresholds_between() -> None:
+    moved = replace(DEFAULT_POLICY, thresholds=(95, 58, 48, 10))
+
+    def better(raw: float, policy: ScoringPolicy, types: int) -> float:
+        return sum(type_probabilities(raw, BENT, policy)[:types])
+
+    assert better(68, DEFAULT_POLICY, 2) == pytest.approx(0.5)
+    # 48 -> 53 and 68 -> 68, so 58 -> 60.5; outside, the outer segments go on: 17 points of score are 15 raw ones.
+    assert better(60.5, moved, 2) == pytest.approx(0.5)
+    assert better(83 + 10 * 15 / 17, moved, 1) == pytest.approx(0.5)
+    assert better(37 - 10 * 16 / 28, moved, 4) == pytest.approx(0.5)
+    # One scale above an even chance: the logistic function's 0.731.
+    assert better(68 + 11, DEFAULT_POLICY, 2) == pytest.approx(0.7311, abs=1e-4)
+
+
+def test_confidence_is_the_probability_of_the_type_that_is_given() -> None:
+    faces = parts(*[FaceType.BETA] * 3)
+    wide, narrow = (judge(faces, replace(BENT, scale=scale), DEFAULT_POLICY) for scale in (11, 4))
+
+    assert (wide.type, narrow.type) == (FaceType.ALPHA, FaceType.ALPHA)
+    assert wide.confidence == pytest.approx(type_probabilities(80, BENT, DEFAULT_POLICY)[0])
+    # A raw score of 80 is more probably beta here, though the curve says alpha; the surer, the clearer.
+    assert narrow.confidence < wide.confidence < 0.5
+    assert narrow.borderline_with == FaceType.BETA
 
 
 def test_confidence_falls_and_a_neighbour_is_named_near_a_threshold() -> None:
@@ -118,16 +181,24 @@ def test_policy_that_makes_no_sense_is_refused(change: dict[str, object]) -> Non
 
 
 @pytest.mark.parametrize(
-    "curve",
+    "calibration",
     [
         {"raw": (40, 60, 80)},
         {"raw": (40,), "score": (50,)},
         {"raw": (60, 60)},
+        {"raw": (0, float("nan"))},
         {"score": (90, 10)},
         {"score": (0, 101)},
-        {"spread": 0},
+        {"thresholds": (20, 48, 68)},
+        {"thresholds": (20,), "midpoints": (40,)},
+        {"midpoints": (60, 40)},
+        {"midpoints": (60, float("inf"))},
+        {"scale": 0},
+        {"scale": float("nan")},
     ],
 )
-def test_curve_that_makes_no_sense_is_refused(curve: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"curve|spread|scores"):
-        replace(UNCHANGED, **curve)  # type: ignore[arg-type]
+def test_calibration_that_makes_no_sense_is_refused(calibration: dict[str, object]) -> None:
+    (*_, field) = calibration
+
+    with pytest.raises(ValueError, match=field):
+        replace(UNCHANGED, **calibration)  # type: ignore[arg-type]
