@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import structlog
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 from django.db.models import F
 from django.utils import timezone
 
@@ -14,15 +14,13 @@ logger = structlog.get_logger(__name__)
 
 def outcome_count(*, client: Client, outcome: str) -> None:
     """Count one outcome of today. A count that cannot be written is left out: it never costs anybody an answer."""
+    today = timezone.localdate()
+    counted = DailyCount.objects.filter(day=today, client=client, outcome=outcome)
     try:
-        # A savepoint where the caller is in a transaction, which a failure here must not end.
-        with transaction.atomic():
-            counted = DailyCount.objects.filter(day=timezone.localdate(), client=client, outcome=outcome)
-            if counted.update(count=F("count") + 1):
-                return
+        if not counted.update(count=F("count") + 1):
             # The first of the day; somebody else may be the first at the same moment.
-            row = DailyCount(day=timezone.localdate(), client=client, outcome=outcome)
-            DailyCount.objects.bulk_create([row], ignore_conflicts=True)
+            first = DailyCount(day=today, client=client, outcome=outcome)
+            DailyCount.objects.bulk_create([first], ignore_conflicts=True)
             counted.update(count=F("count") + 1)
     except DatabaseError as error:
         logger.warning("not_counted", outcome=outcome, exc_info=error)

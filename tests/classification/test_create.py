@@ -347,6 +347,8 @@ def test_slower_twin_of_a_request_gets_the_faster_ones_answer(post_photo: PostPh
 
 
 def test_number_of_queries_does_not_depend_on_the_catalogue(post_photo: PostPhoto) -> None:
+    # The day's first answer begins its count.
+    post_photo()
     with CaptureQueriesContext(connection) as with_five_images:
         post_photo()
     beta = CelebrityImage.objects.of_type(FaceType.objects.get(code="beta"))
@@ -355,7 +357,7 @@ def test_number_of_queries_does_not_depend_on_the_catalogue(post_photo: PostPhot
     with CaptureQueriesContext(connection) as with_four_images:
         post_photo()
 
-    assert len(with_five_images) == len(with_four_images) <= 8
+    assert len(with_five_images) == len(with_four_images) <= 9
 
 
 def test_answer_is_no_caches(post_photo: PostPhoto) -> None:
