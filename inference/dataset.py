@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from inference.contracts import FacePart
 from inference.preprocessing import Floats, Pixels
+from inference.survey_rule import SURVEY_SHARES as SURVEY_SHARES  # noqa: PLC0414 - part of this module too
+from inference.survey_rule import survey_types as survey_types  # noqa: PLC0414
 
 FOLDS = 5
 # This fold is in no training run of a released model; it is what evaluation measures on.
@@ -28,8 +30,6 @@ _VALIDATION_SHARE = 12
 # People who stand under more than one file name; `manage.py group_people` writes it.
 PEOPLE = Path(__file__).with_name("people.csv")
 RATED_ATTRIBUTE = "attractive"
-# The survey's shares of the five types, best first.
-SURVEY_SHARES = (0.218, 0.214, 0.225, 0.192, 0.152)
 
 
 class Subset(StrEnum):
@@ -130,17 +130,6 @@ class RatedFaces:
         rating = values[:, columns.index(RATED_ATTRIBUTE)]
         is_man = (gender > 55) & (age >= 18)
         return cls(tuple(means), values, is_man, rating, np.repeat(rating[:, None], len(FacePart), axis=1))
-
-
-def survey_types(ratings: Floats, shares: Sequence[float] = SURVEY_SHARES) -> NDArray[np.int64]:
-    """Cut a ranking of mean ratings (N,) into types 0 (best) to 4 by shares, whole numbers by largest remainder."""
-    exact = np.array(shares) / sum(shares) * len(ratings)
-    counts = np.floor(exact).astype(int)
-    by_remainder = np.argsort(-(exact - counts), kind="stable")
-    counts[by_remainder[: len(ratings) - counts.sum()]] += 1
-    types = np.empty(len(ratings), np.int64)
-    types[np.argsort(-ratings, kind="stable")] = np.repeat(np.arange(len(shares)), counts)
-    return types
 
 
 def read_pixels(path: Path) -> Pixels:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from typing import ClassVar
+from datetime import datetime
+from typing import ClassVar, Self
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -22,6 +24,34 @@ class Scale(models.TextChoices):
     TYPES = "types", _("the five types")
     ONE_TO_SEVEN = "one_to_seven", _("1 to 7")
     PERCENT = "percent", _("0 to 100")
+
+    @property
+    def lowest(self) -> float:
+        """The smallest number a rating can be."""
+        return 0 if self is Scale.PERCENT else 1
+
+    @property
+    def highest(self) -> float:
+        return {Scale.TYPES: 5, Scale.ONE_TO_SEVEN: 7, Scale.PERCENT: 100}[self]
+
+    @property
+    def has_categories(self) -> bool:
+        """Whether ratings are whole numbers, a few that many raters share."""
+        return self is not Scale.PERCENT
+
+    @property
+    def direction(self) -> int:
+        """1 where more is better, -1 where less is."""
+        return -1 if self is Scale.TYPES else 1
+
+    def allows(self, value: float) -> bool:
+        # A NaN is within no range.
+        return self.lowest <= value <= self.highest and (not self.has_categories or value == int(value))
+
+    def as_percent(self, value: float) -> float:
+        """The same rating on 0 (worst) to 100 (best)."""
+        share = (value - self.lowest) / (self.highest - self.lowest)
+        return 100 * (share if self.direction > 0 else 1 - share)
 
 
 class AgeBand(models.TextChoices):
@@ -51,10 +81,17 @@ def _both_languages() -> list[str]:
     return ["ko", "en"]
 
 
-class Survey(models.Model):
-    """One survey. It takes ratings between `opens_at` and `closes_at`, from whoever has its link.
+class SurveyQuerySet(models.QuerySet["Survey"]):
+    def open(self) -> Self:
+        now = timezone.now()
+        return self.filter(opens_at__lte=now).filter(Q(closes_at__isnull=True) | Q(closes_at__gt=now))
 
-    parts: the parts asked about. shares: of the five types, best first, in percent, by which the ranking is cut.
+
+class Survey(models.Model):
+    """One survey. It takes ratings from `opens_at` until `closes_at`, from whoever has its link.
+
+    opens_at: never, where there is none. parts: the parts asked about, in contracts.FacePart's order.
+    shares: of the five types, best first, in percent, by which the ranking is cut; the rule's own where there are none.
     """
 
     title_ko = models.CharField(_("title (Korean)"), max_length=120)
@@ -76,6 +113,8 @@ class Survey(models.Model):
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
 
+    objects = SurveyQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("survey")
         verbose_name_plural = _("surveys")
@@ -93,14 +132,31 @@ class Survey(models.Model):
         ]
 
     def __str__(self) -> str:
-        return in_language(get_language() or "", korean=self.title_ko, english=self.title_en)
+        return self.title(get_language() or "")
+
+    def title(self, language: str) -> str:
+        return in_language(language, korean=self.title_ko, english=self.title_en)
+
+    def question(self, language: str) -> str:
+        return in_language(language, korean=self.question_ko, english=self.question_en)
+
+    @property
+    def is_open(self) -> bool:
+        return self.was_open(timezone.now())
+
+    def was_open(self, moment: datetime) -> bool:
+        return (
+            self.opens_at is not None
+            and self.opens_at <= moment
+            and (self.closes_at is None or moment < self.closes_at)
+        )
 
 
 class SurveyImage(models.Model):
     """One image a survey asks about.
 
     key: how the survey's files name it. image: the catalogue's picture, where it has one; an outside survey's
-    need not. gold_value: what an attentive rater answers, on images that test attention.
+    need not. gold_value: what an attentive rater answers, on images that test attention; these get no type.
     rating_count: of first ratings of the survey's first part, kept by the services that write ratings.
     """
 
@@ -129,11 +185,15 @@ class Rater(models.Model):
     """One person who answered one survey; who it is is not known.
 
     key: an outside survey's id of the rater, or the SHA-256 of the secret in the rater's link.
+    is_identified: whether the ratings are known to be one person's. Where an outside survey does not say who rated,
+    each image's n-th ratings stand together, and nothing can be said of the rater.
     seed: makes the order of images, random for each rater and steady for one.
+    reliability, exclusion_reason: as the survey's latest result found them.
     """
 
     survey = models.ForeignKey(Survey, on_delete=models.CASCADE, related_name="raters")
     key = models.CharField(max_length=100)
+    is_identified = models.BooleanField(_("identified"), default=True, editable=False)
     seed = models.PositiveBigIntegerField(default=0)
     language = models.CharField(max_length=10, blank=True)
     age_band = models.CharField(_("age"), max_length=10, choices=AgeBand.choices, blank=True)
@@ -177,6 +237,48 @@ class Rating(models.Model):
         return f"{self.rater_id}: {self.survey_image_id} {self.part} = {self.value}"
 
 
+class SurveyImport(models.Model):
+    """One file of ratings: looked at, then imported once a curator says so.
+
+    content: the file, gzipped; emptied when it has been imported or dismissed. sha256: of the file.
+    options: how its columns are read (see survey_files.ImportOptions). report: what was found in it.
+    """
+
+    class State(models.TextChoices):
+        CHECKED = "checked", _("checked")
+        RUNNING = "running", _("running")
+        FINISHED = "finished", _("finished")
+        FAILED = "failed", _("failed")
+        DISMISSED = "dismissed", _("dismissed")
+
+    survey = models.ForeignKey(Survey, on_delete=models.CASCADE, related_name="imports", verbose_name=_("survey"))
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.CHECKED)
+    file_name = models.CharField(_("file"), max_length=200)
+    content = models.BinaryField(default=bytes)
+    sha256 = models.CharField(_("SHA-256"), max_length=64)
+    options = models.JSONField(_("options"), default=dict)
+    report = models.JSONField(_("report"), default=dict)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("by")
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    finished_at = models.DateTimeField(_("finished"), null=True)
+
+    class Meta:
+        verbose_name = _("import of ratings")
+        verbose_name_plural = _("imports of ratings")
+        ordering = ["-pk"]
+        default_permissions = ["view"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(state__in=["checked", "running"]) | Q(content=b""), name="surveyimport_keeps_no_file"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.file_name
+
+
 class Method(models.TextChoices):
     """How ratings of one image become one value."""
 
@@ -188,13 +290,15 @@ class Method(models.TextChoices):
 class SurveyResult(models.Model):
     """What was made of a survey's ratings, frozen.
 
-    parameters: how types were cut, who was excluded. data_hash: SHA-256 over the ratings used.
-    agreement: Krippendorff's alpha and the others, a part.
+    parameters: how types were cut, and by what raters were excluded. excluded: ids of those raters, by reason.
+    data_hash: SHA-256 over the survey's ratings, before any were excluded. agreement: by part, Krippendorff's alpha
+    and the others.
     """
 
     survey = models.ForeignKey(Survey, on_delete=models.PROTECT, related_name="results")
     method = models.CharField(_("method"), max_length=20, choices=Method.choices)
     parameters = models.JSONField(_("parameters"), default=dict)
+    excluded = models.JSONField(_("excluded raters"), default=dict)
     data_hash = models.CharField(_("hash of the ratings"), max_length=64)
     rating_count = models.PositiveIntegerField(_("ratings"))
     rater_count = models.PositiveIntegerField(_("raters"))
@@ -208,15 +312,16 @@ class SurveyResult(models.Model):
         verbose_name = _("survey result")
         verbose_name_plural = _("survey results")
         ordering = ["-pk"]
+        permissions = [("publish_surveyresult", "Can publish survey result")]
 
     def __str__(self) -> str:
         return f"{self.survey} #{self.pk}"
 
 
 class SurveyResultRow(models.Model):
-    """One part of one image in a result. value: on the survey's scale; low, high: its 95 % interval.
+    """One part of one image in a result. value: on the survey's scale; low, high: its 95 % interval. rank: 1 is best.
 
-    previous: what the part's label was before this result was published (see PartLabel.as_dict), to undo it.
+    previous: what the part's label was before this result was published, to undo it.
     """
 
     result = models.ForeignKey(SurveyResult, on_delete=models.CASCADE, related_name="rows")
