@@ -12,9 +12,13 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from catalog.languages import in_language
+from catalog.similarity import SAME_PICTURE_DISTANCE, PerceptualHash
 
 if TYPE_CHECKING:
     from catalog.models.face_types import FaceType
+
+
+HASH_BANDS = ("hash_a", "hash_b", "hash_c", "hash_d")
 
 
 class CelebrityQuerySet(models.QuerySet["Celebrity"]):
@@ -66,6 +70,14 @@ class CelebrityImageQuerySet(models.QuerySet["CelebrityImage"]):
     def of_type(self, face_type: FaceType) -> Self:
         return self.filter(face_type=face_type)
 
+    def similar_to(self, wanted: PerceptualHash) -> list[int]:
+        """Ids of images that show the same picture, by index lookups; the oldest first."""
+        shares_a_band = models.Q()
+        for name, band in zip(HASH_BANDS, wanted.bands, strict=True):
+            shares_a_band |= models.Q(**{name: band})
+        candidates = self.filter(shares_a_band).order_by().values_list("pk", "hash_fine")
+        return sorted(pk for pk, fine in candidates if wanted.distance(fine) <= SAME_PICTURE_DISTANCE)
+
 
 class CelebrityImage(models.Model):
     """One picture.
@@ -93,11 +105,12 @@ class CelebrityImage(models.Model):
         _("SHA-256"), max_length=64, unique=True, editable=False, help_text=_("Of the stored bytes.")
     )
     thumbnail = models.CharField(_("thumbnail"), max_length=100, blank=True, editable=False)
-    # A quarter of the picture's perceptual hash each; see catalog/services/near_duplicates.py.
+    # The perceptual hash; see catalog/similarity.py.
     hash_a = models.PositiveIntegerField(null=True, editable=False)
     hash_b = models.PositiveIntegerField(null=True, editable=False)
     hash_c = models.PositiveIntegerField(null=True, editable=False)
     hash_d = models.PositiveIntegerField(null=True, editable=False)
+    hash_fine = models.CharField(max_length=64, blank=True, editable=False)
     source = models.CharField(
         _("source"), max_length=300, blank=True, help_text=_("Where the picture comes from: an address or a sentence.")
     )
@@ -127,9 +140,7 @@ class CelebrityImage(models.Model):
             ),
             models.CheckConstraint(condition=Exact(Length("sha256"), 64), name="celebrityimage_sha256_length"),
         ]
-        indexes = [
-            models.Index(fields=[f"hash_{band}"], name=f"celebrityimage_hash_{band}") for band in ("a", "b", "c", "d")
-        ]
+        indexes = [models.Index(fields=[name], name=f"celebrityimage_{name}") for name in HASH_BANDS]
 
     def __str__(self) -> str:
         return f"{self.celebrity} #{self.pk}"

@@ -6,14 +6,19 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
+import structlog
+from django.core.files.storage import storages
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from catalog.errors import DuplicateImage, IncompleteImage
+from catalog.errors import STORAGE_ERRORS, CatalogError, DuplicateImage, IncompleteImage
 from catalog.models import Celebrity, CelebrityImage, FaceType
-from catalog.models.celebrities import CelebrityImageQuerySet
+from catalog.models.celebrities import HASH_BANDS, CelebrityImageQuerySet
 from catalog.services.pictures import Picture, picture_from_upload, picture_remove, picture_store
+
+logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +48,10 @@ def image_add(
 ) -> CelebrityImage:
     """Add an unpublished image. Raises as image_verify does."""
     picture = image_verify(content=content)
-    image = CelebrityImage(
+    image = image_of(
+        picture,
         celebrity=celebrity,
         face_type=face_type,
-        file=picture.key,
-        width=picture.width,
-        height=picture.height,
-        sha256=picture.sha256,
         source=source,
         licence=licence,
         attribution=attribution,
@@ -62,9 +64,44 @@ def image_add(
         # The file belongs to the image that was added in between, so it stays.
         if CelebrityImage.objects.filter(sha256=image.sha256).exists():
             raise DuplicateImage(_("This picture is in the catalogue already.")) from error
-        picture_remove(picture.key)
+        picture_remove(picture.key, picture.thumbnail_key)
         raise
     return image
+
+
+def image_of(picture: Picture, **fields: Any) -> CelebrityImage:
+    """An unsaved row for a picture."""
+    return CelebrityImage(
+        file=picture.key,
+        thumbnail=picture.thumbnail_key,
+        width=picture.width,
+        height=picture.height,
+        sha256=picture.sha256,
+        hash_fine=picture.hash.fine,
+        **dict(zip(HASH_BANDS, picture.hash.bands, strict=True)),
+        **fields,
+    )
+
+
+def images_complete() -> int:
+    """Give images stored before there were thumbnails and perceptual hashes theirs; how many there were.
+
+    An image whose file cannot be read now is left for the next time.
+    """
+    count = 0
+    for image in CelebrityImage.objects.filter(thumbnail="").order_by("pk").iterator(chunk_size=200):
+        try:
+            with storages["catalog"].open(image.file) as file:
+                picture = picture_from_upload(file.read())
+        except (*STORAGE_ERRORS, CatalogError) as error:
+            logger.warning("picture_unreadable", image=image.pk, exc_info=error)
+            continue
+        picture_store(picture)
+        known = image_of(picture)
+        count += CelebrityImage.objects.filter(pk=image.pk).update(
+            **{name: getattr(known, name) for name in ("thumbnail", "hash_fine", *HASH_BANDS)}
+        )
+    return count
 
 
 @transaction.atomic
@@ -130,7 +167,7 @@ def image_delete(*, images: Collection[CelebrityImage]) -> int:
     doomed = list(_reread(images))
     CelebrityImage.objects.filter(pk__in=[image.pk for image in doomed]).delete()
     for image in doomed:
-        transaction.on_commit(partial(_remove_unused_file, image.file))
+        transaction.on_commit(partial(_remove_unused_files, image))
     return len(doomed)
 
 
@@ -172,7 +209,7 @@ def _unpublish(images: Collection[CelebrityImage]) -> int:
     return len(leaving)
 
 
-def _remove_unused_file(key: str) -> None:
+def _remove_unused_files(image: CelebrityImage) -> None:
     # The same picture may have been added again since.
-    if not CelebrityImage.objects.filter(file=key).exists():
-        picture_remove(key)
+    if not CelebrityImage.objects.filter(file=image.file).exists():
+        picture_remove(image.file, image.thumbnail)

@@ -1,4 +1,4 @@
-"""From uploaded bytes to the JPEG the catalogue keeps."""
+"""From uploaded bytes to the JPEG and the thumbnail that the catalogue keeps."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ from django.utils.translation import gettext as _
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from catalog.errors import InvalidPicture, PictureTooLarge
+from catalog.similarity import PerceptualHash, perceptual_hash
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 MIN_SIDE = 100
 # Four pictures travel inside one answer to the mobile app.
 MAX_SIDE = 800
+# Lists show it at a quarter of that.
+THUMBNAIL_SIDE = 240
 _QUALITY = 88
+_THUMBNAIL_QUALITY = 80
 _END_OF_IMAGE = b"\xff\xd9"
 # What Pillow's parsers raise on damaged or hostile files.
 _PARSER_ERRORS = (OSError, SyntaxError, ValueError, TypeError, IndexError, EOFError, OverflowError, struct.error)
@@ -28,11 +32,13 @@ _PARSER_ERRORS = (OSError, SyntaxError, ValueError, TypeError, IndexError, EOFEr
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A JPEG without metadata, at most MAX_SIDE pixels long."""
+    """A JPEG without metadata, at most MAX_SIDE pixels long, and the same small, as a WebP."""
 
     content: bytes
     width: int
     height: int
+    thumbnail: bytes
+    hash: PerceptualHash
 
     @property
     def sha256(self) -> str:
@@ -42,6 +48,10 @@ class Picture:
     def key(self) -> str:
         """Where the catalogue's storage keeps it; the folder level bounds a folder's size."""
         return f"images/{self.sha256[:2]}/{self.sha256}.jpg"
+
+    @property
+    def thumbnail_key(self) -> str:
+        return f"thumbnails/{self.sha256[:2]}/{self.sha256}.webp"
 
 
 def _has_nothing_to_strip(image: Image.Image, content: bytes) -> bool:
@@ -92,26 +102,48 @@ def picture_from_upload(content: bytes) -> Picture:
         and max(image.size) <= MAX_SIDE
         and _has_nothing_to_strip(image, content)
     ):
-        return Picture(content=content, width=image.width, height=image.height)
+        return _picture(content, image)
     fitted = _flattened(upright)
     fitted.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
     # save() would carry the profile and the comment over.
     fitted.info.clear()
     encoded = io.BytesIO()
     fitted.save(encoded, "JPEG", quality=_QUALITY, optimize=True)
-    return Picture(content=encoded.getvalue(), width=fitted.width, height=fitted.height)
+    return _picture(encoded.getvalue(), fitted)
 
 
 def picture_store(picture: Picture) -> None:
-    """Write the file unless it is there."""
+    """Write both files unless they are there."""
+    _store(picture.key, picture.content)
+    _store(picture.thumbnail_key, picture.thumbnail)
+
+
+def picture_remove(*keys: str) -> None:
+    """Delete files; an empty key is none."""
+    for key in filter(None, keys):
+        storages["catalog"].delete(key)
+
+
+def _picture(content: bytes, image: Image.Image) -> Picture:
+    """image: what `content` shows."""
+    small = image.convert("RGB")
+    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    encoded = io.BytesIO()
+    small.save(encoded, "WEBP", quality=_THUMBNAIL_QUALITY)
+    return Picture(
+        content=content,
+        width=image.width,
+        height=image.height,
+        thumbnail=encoded.getvalue(),
+        hash=perceptual_hash(image),
+    )
+
+
+def _store(key: str, content: bytes) -> None:
     storage = storages["catalog"]
-    if storage.exists(picture.key):
+    if storage.exists(key):
         return
-    name = storage.save(picture.key, ContentFile(picture.content))
+    name = storage.save(key, ContentFile(content))
     # Someone else stored the same bytes in between, and the storage chose another name.
-    if name != picture.key:
+    if name != key:
         storage.delete(name)
-
-
-def picture_remove(key: str) -> None:
-    storages["catalog"].delete(key)

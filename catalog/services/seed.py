@@ -9,7 +9,7 @@ from django.db import transaction
 from catalog.defaults import GUIDANCE_TEXTS, TYPE_TEXTS
 from catalog.models import Celebrity, CelebrityImage, FaceType, Guidance, ScoringPolicy
 from catalog.portraits import PORTRAIT_COUNT, draw_portrait
-from catalog.services.images import image_publish, lock_galleries
+from catalog.services.images import image_of, image_publish, images_complete, lock_galleries
 from catalog.services.pictures import picture_from_upload, picture_store
 from inference import contracts
 from inference.scoring import DEFAULT_POLICY
@@ -35,6 +35,7 @@ def catalog_seed() -> SeedOutcome:
         face_types = _add_face_types()
         guidance = _add_guidance()
         policies = _add_policy()
+    images_complete()
     return SeedOutcome(face_types=face_types, guidance=guidance, policies=policies, images=_add_samples())
 
 
@@ -97,13 +98,10 @@ def _add_samples() -> int:
         )
         face_types = list(FaceType.objects.best_first())
         images = CelebrityImage.objects.bulk_create(
-            CelebrityImage(
+            image_of(
+                picture,
                 celebrity=celebrity,
                 face_type=face_types[index % len(face_types)],
-                file=picture.key,
-                width=picture.width,
-                height=picture.height,
-                sha256=picture.sha256,
                 source=SAMPLE_SOURCE,
                 licence=SAMPLE_LICENCE,
                 attribution=SAMPLE_ATTRIBUTION,

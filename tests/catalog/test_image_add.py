@@ -38,6 +38,7 @@ def stored(image: CelebrityImage) -> bytes:
 
 
 def files(settings: Settings) -> list[Path]:
+    """Two for each image: its picture and its thumbnail."""
     folder = Path(settings.STORAGES["catalog"]["OPTIONS"]["location"])
     return [path for path in folder.rglob("*") if path.is_file()]
 
@@ -170,7 +171,7 @@ def test_the_same_picture_is_refused_the_second_time(
         image_add(celebrity=celebrity, content=stored(image))
 
     assert CelebrityImage.objects.count() == 1
-    assert len(files(settings)) == 1
+    assert len(files(settings)) == 2
 
 
 def test_deleting_an_image_removes_its_file_after_the_commit(
@@ -184,17 +185,17 @@ def test_deleting_an_image_removes_its_file_after_the_commit(
 
     with django_capture_on_commit_callbacks() as callbacks:
         image_delete(images=[image])
-    assert len(files(settings)) == 2
+    assert len(files(settings)) == 4
 
     # Added again before the callback ran: the file is in use once more.
     image_add(celebrity=celebrity, content=content)
     for callback in callbacks:
         callback()
-    assert len(files(settings)) == 2
+    assert len(files(settings)) == 4
 
     with django_capture_on_commit_callbacks(execute=True):
         image_delete(images=[other])
-    assert len(files(settings)) == 1
+    assert len(files(settings)) == 2
 
 
 WHOLE_PICTURES = [encode(draw_photo(), image_format) for image_format in ("JPEG", "PNG", "WEBP")]
