@@ -8,8 +8,10 @@ from collections.abc import Callable
 
 import structlog
 from django.http import HttpRequest, HttpResponse
+from django.utils.functional import SimpleLazyObject
 
 from alphaproject.errors import bad_request
+from catalog.services.audit import acting
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -65,6 +67,21 @@ class NulByteMiddleware:
         if isinstance(exception, ValueError) and "NUL" in str(exception):
             return bad_request(request, exception)
         return None
+
+
+class AuditActorMiddleware:
+    """Tell the audit log who is signed in.
+
+    The user is looked up only where an entry is written: other requests touch no session, and a token that an API
+    view accepts later counts as well. Auditlog's own middleware would believe any X-Forwarded-For and keep it.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with acting(SimpleLazyObject(lambda: request.user)):
+            return self.get_response(request)
 
 
 class ContentSecurityPolicyMiddleware:

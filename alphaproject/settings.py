@@ -93,7 +93,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "auditlog.middleware.AuditlogMiddleware",
+    "alphaproject.middleware.AuditActorMiddleware",
     "alphaproject.middleware.ContentSecurityPolicyMiddleware",
     "alphaproject.middleware.NulByteMiddleware",
 ]
@@ -319,6 +319,10 @@ UNFOLD = {
         ],
     },
 }
+
+# The id that our log lines have, never one that a client sends.
+AUDITLOG_CID_GETTER = "catalog.services.audit.correlation_id"
+AUDITLOG_DISABLE_REMOTE_ADDR = True
 
 # --- Security ---------------------------------------------------------------------------------
 SECURE_CONTENT_TYPE_NOSNIFF = True

@@ -22,7 +22,7 @@ class StaffUploadHandler(TemporaryFileUploadHandler):
     is_active = False
 
     def handle_raw_input(
-        self, input_data: Any, META: dict[str, str], content_length: int, boundary: bytes, encoding: str | None = None
+        self, input_data: Any, META: dict[str, str], content_length: int, boundary: str, encoding: str | None = None
     ) -> None:
         super().handle_raw_input(input_data, META, content_length, boundary, encoding)
         if content_length <= settings.FILE_UPLOAD_MAX_MEMORY_SIZE:

@@ -8,12 +8,14 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
+from alphaproject.roles import roles_update
+
 ADMIN_NAME = "admin"
 
 
 class Command(BaseCommand):
     help = (
-        "Make this installation ready to serve: database, catalogue, static files and, in a database without "
+        "Make this installation ready to serve: database, catalogue, roles, static files and, in a database without "
         "users, an administrator. Safe to repeat."
     )
 
@@ -23,6 +25,7 @@ class Command(BaseCommand):
             (settings.BASE_DIR / "var").mkdir(mode=0o700, exist_ok=True)
         call_command("migrate", verbosity=0)
         call_command("seed_catalog", stdout=self.stdout)
+        roles_update()
         call_command("collectstatic", interactive=False, verbosity=0)
         self._create_admin()
 

@@ -1,43 +1,24 @@
-"""The back office's screens for what the whole installation shares: the models that answer, and who may do what."""
+"""The models that answer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from django.contrib import admin, messages
-from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from catalog.admin.base import ReadOnlyScreen
 from inference.models import ModelRelease, NotInUse
 
 _NOT_MEASURED = _("not measured")
 
 
-# Django registers plain screens for both; these look like all others.
-admin.site.unregister([User, Group])
-
-
-@admin.register(User)
-class UserScreen(UserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
-    form = UserChangeForm
-    add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
-
-
-@admin.register(Group)
-class GroupScreen(GroupAdmin, ModelAdmin):  # type: ignore[misc]
-    pass
-
-
 @admin.register(ModelRelease)
-class ModelReleaseAdmin(ModelAdmin):  # type: ignore[misc]
+class ModelReleaseAdmin(ReadOnlyScreen):
     """Releases come from `manage.py release`; here they are looked at, put to use and withdrawn."""
 
     list_display = ["name", "version", "is_active", "activated_at", "primary_metrics", "released_at"]
@@ -52,15 +33,6 @@ class ModelReleaseAdmin(ModelAdmin):  # type: ignore[misc]
         (_("Weights"), {"fields": ["sha256", "weights_key", "thresholds"]}),
     ]
     actions = ["activate", "roll_back"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: ModelRelease | None = None) -> bool:  # noqa: ARG002
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: ModelRelease | None = None) -> bool:  # noqa: ARG002
-        return False
 
     def has_activate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("inference.activate_modelrelease")
