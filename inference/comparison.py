@@ -9,6 +9,9 @@ from inference.contracts import FacePart
 
 FACES_ACCEPTED = "held-out faces that get a type"
 SCENES_ACCEPTED = "held-out scenes that get a type"
+# What training finds by leaving men out; how many men they were.
+CROSS_VALIDATED = "5-fold"
+CROSS_VALIDATED_MEN = f"{CROSS_VALIDATED} men left out"
 # Over all men of the training part, each scored without his own rating: held-out men alone are too few to compare by.
 CROSS_VALIDATED_R = "5-fold r of men left out with the mean rating"
 

@@ -34,7 +34,7 @@ from inference.nets.gate import GateNet
 from inference.nets.parts import PartsNet, part_boxes
 from inference.nets.types import TypesNet
 from inference.preprocessing import CROP_SIZE, Floats, apply, invert, to_tensor
-from inference.registry import MODELS, RegistryError
+from inference.registry import MODELS, Manifest, RegistryError
 from inference.weights import PACKAGED_WEIGHTS
 
 # Height and width of a photo as it often arrives after decoding.
@@ -73,6 +73,9 @@ class Engine:
         self.gate = Gate(gate.net, thresholds, limits or PhotoLimits(), self._device)
         self._parts = parts.net.to(self._device)
         self._types = types.net.to(self._device)
+        self.manifests: dict[str, Manifest] = {
+            each.name: each for each in (gate.manifest, parts.manifest, types.manifest)
+        }
         self.versions = ModelVersions(gate.manifest.version, parts.manifest.version, types.manifest.version)
 
     def warm_up(self) -> None:

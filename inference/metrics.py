@@ -37,14 +37,28 @@ def box_iou(first: Floats, second: Floats) -> Floats:
     return np.asarray(overlap / (areas - overlap), np.float64)
 
 
-def expected_calibration_error(confidence: Floats, correct: NDArray[np.bool_], bins: int = 10) -> float:
-    """Mean gap between confidence and accuracy over bins of equal width, weighted by their sizes.
+def confidence_bins(confidence: Floats, bins: int = 10) -> Ints:
+    """Which bin of equal width each confidence (N,), 0 to 1, falls into."""
+    return np.minimum((confidence * bins).astype(np.int64), bins - 1)
+
+
+def expected_calibration_error(confidence: Floats, correct: NDArray[np.bool_]) -> float:
+    """Mean gap between confidence and accuracy over ten bins of equal width, weighted by their sizes.
 
     Source: Guo et al. 2017, arXiv:1706.04599.
     """
-    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    index = confidence_bins(confidence)
     gaps = [
         abs(confidence[index == bin_].mean() - correct[index == bin_].mean()) * (index == bin_).mean()
         for bin_ in np.unique(index)
     ]
     return float(sum(gaps))
+
+
+def calibration_error_of_chance(confidence: Floats, draws: int = 500) -> float:
+    """The expected calibration error of as many cases, on average, if every confidence (N,) were exact.
+
+    What is measured on few cases lies above 0 by chance alone.
+    """
+    drawn = np.random.default_rng(0).random((draws, len(confidence)))
+    return float(np.mean([expected_calibration_error(confidence, row < confidence) for row in drawn]))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import jinja2
 
-from inference.evaluation.report import Measurement
+from inference.evaluation.report import QUOTED, Measurement
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class GroupTable:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One model's evaluation."""
+    """One model's evaluation. quoted: what its manifest says of its training."""
 
     title: str
     note: str
@@ -39,10 +39,11 @@ class Page:
     plots: Sequence[Picture]
     groups: Sequence[GroupTable]
     worst: Sequence[Picture]
+    quoted: Sequence[Measurement] = ()
 
 
 def write_html(pages: Sequence[Page], path: Path) -> None:
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["base64"] = lambda content: base64.b64encode(content).decode()
     template = environment.from_string((Path(__file__).parent / "page.html").read_text())
-    path.write_text(template.render(pages=pages))
+    path.write_text(template.render(pages=pages, quoted_heading=QUOTED))

@@ -29,6 +29,17 @@ def share_interval(count: int, total: int) -> Interval:
     return max(0.0, (centre - reach) / scale), min(1.0, (centre + reach) / scale)
 
 
+def correlation_interval(r: float, count: int) -> Interval:
+    """Of a Pearson correlation of which only the number of cases is known.
+
+    Source: Fisher 1921, Metron 1, 3-32.
+    """
+    if count <= 3 or abs(r) >= 1:
+        return -1.0, 1.0
+    reach = _Z / math.sqrt(count - 3)
+    return math.tanh(math.atanh(r) - reach), math.tanh(math.atanh(r) + reach)
+
+
 def statistic_interval(statistic: Callable[..., float], *columns: NDArray[Any], seed: int = 0) -> Interval:
     """Of any statistic of cases: percentiles over resampled cases. columns: each (N,) or (N, …), case by case.
 

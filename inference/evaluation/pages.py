@@ -95,7 +95,8 @@ def types_page(report: Report, data: Path) -> Page:
             ),
             Picture(
                 plots.reliability(np.array([case.confidence for case in cases]), survey == given),
-                "Reliability: how often a type given with some confidence is the survey's.",
+                "Reliability: how often a type given with some confidence is the survey's, in the ten bins of equal "
+                "width that the calibration error is taken over.",
             ),
             Picture(
                 plots.scatter(*_scores_and_ratings(cases), ("score", "mean rating")),
@@ -111,6 +112,7 @@ def types_page(report: Report, data: Path) -> Page:
             )
             for case in worst[:_WORST]
         ],
+        quoted=report.quoted,
     )
 
 

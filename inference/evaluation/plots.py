@@ -11,7 +11,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from inference.metrics import Floats, Ints
+from inference.metrics import Floats, Ints, confidence_bins
 
 _SIZE = (4.6, 3.6)
 _INK, _ACCENT, _PALE = "#222222", "#7b3fe4", "#d9ccf5"
@@ -35,7 +35,7 @@ def confusion(truth: Ints, given: Ints, names: Sequence[str]) -> bytes:
 
 def reliability(confidence: Floats, is_right: NDArray[np.bool_], bins: int = 10) -> bytes:
     """Accuracy over confidence; a calibrated model lies on the diagonal. The bars are the share of cases."""
-    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    index = confidence_bins(confidence, bins)
     used = np.unique(index)
     figure, axes = _figure()
     axes.bar(

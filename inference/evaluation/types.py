@@ -1,157 +1,268 @@
-"""How well the types fit what raters perceived, on adult men held out from training."""
+"""How well the types fit what raters perceived, on adult men held out from training; how steady they are."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from inference.comparison import CROSS_VALIDATED, CROSS_VALIDATED_MEN, CROSS_VALIDATED_R
 from inference.contracts import FaceAnalysis, FacePart, FaceType
 from inference.dataset import SURVEY_SHARES, ImageFile, RatedFaces, face_files, read_pixels, survey_types
-from inference.decoding import DecodedPhoto
+from inference.decoding import decode
 from inference.engine import Engine
 from inference.evaluation.cases import TypesCase
-from inference.evaluation.gate import VARIANTS, Variant
-from inference.evaluation.intervals import statistic_interval
+from inference.evaluation.intervals import correlation_interval, share_interval, statistic_interval
+from inference.evaluation.photos import (
+    Change,
+    analyze,
+    brightened,
+    compressed,
+    cropped,
+    mirrored,
+    photo_of,
+    resized,
+)
 from inference.evaluation.report import Measurement, Report, share
-from inference.metrics import expected_calibration_error, pearson_r, quadratic_weighted_kappa
-from inference.preprocessing import Pixels
-from inference.scoring import DEFAULT_POLICY, Verdict, judge
+from inference.metrics import (
+    Floats,
+    Ints,
+    calibration_error_of_chance,
+    expected_calibration_error,
+    pearson_r,
+    quadratic_weighted_kappa,
+)
+from inference.scoring import DEFAULT_POLICY, judge
 
-_BATCH = 16
 _ORDER = list(FaceType)
 _FACTORS = np.array(DEFAULT_POLICY.factors)
+# Two portraits of each person, by which look-alikes are measured.
+_NEUTRAL, _SMILING = "faces/london/", "faces/london_smiling/"
+_R, _KAPPA, _SAME, _NEAR = (
+    "Pearson r with the mean rating",
+    "quadratic-weighted kappa",
+    "same type",
+    "at most one type apart",
+)
+CHANGES: dict[str, Change] = {
+    "5 % crop": cropped(0.05),
+    "15 % brighter": brightened(1.15),
+    "15 % darker": brightened(0.85),
+    "JPEG quality 60": compressed(60),
+    "half size": resized(0.5),
+    "mirrored": mirrored,
+}
+_AIMS = {f"score, {_R}": ">= 0.65, aim 0.744", _KAPPA: "raters 0.71", "expected calibration error": "<= 0.05"} | {
+    f"share of {face_type}": f"{wanted:.3f} +- 0.05" for face_type, wanted in zip(FaceType, SURVEY_SHARES, strict=True)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _JudgedMen:
+    """Held-out men that got a type, what raters said of them and what the model says.
+
+    rating (N,), part_ratings (N, 3), 0 to 100; types (N,), part_types (N, 3): the survey's, of the ranking of all
+    its men. probabilities (N, 3, 5), score, confidence and given (N,): the model's. Types from 0, the best.
+    """
+
+    files: list[ImageFile]
+    rating: Floats
+    part_ratings: Floats
+    types: Ints
+    part_types: Ints
+    probabilities: Floats
+    score: Floats
+    confidence: Floats
+    given: Ints
 
 
 def evaluate_types(engine: Engine, data: Path) -> Report:
-    """Agreement with the survey, spread, calibration and steadiness."""
+    """Agreement with the survey, shares and calibration on men; on all held-out faces, steadiness and look-alikes."""
+    files = face_files(data)
+    held_out = [file for file in files if file.is_held_out]
     rated = RatedFaces.read(data)
-    rating_of = dict(zip(rated.names, rated.rating.tolist(), strict=True))
-    men = {name for name, is_man in zip(rated.names, rated.is_man, strict=True) if is_man}
-    held_out = [file for file in face_files(data) if file.is_held_out]
-    analyses = _analyze(engine, [file for file in held_out if file.name in men])
-    verdicts = {name: judge(answer.parts, answer.calibration, DEFAULT_POLICY) for name, answer in analyses.items()}
-    names = list(verdicts)
-    rating = np.array([rating_of[name] for name in names])
-    score = np.array([verdict.score for verdict in verdicts.values()])
-    confidence = np.array([verdict.confidence for verdict in verdicts.values()])
-    given = np.array([_ORDER.index(verdict.type) for verdict in verdicts.values()])
-    survey = survey_types(rating)
-    count = len(names)
+    is_man = dict(zip(rated.names, rated.is_man.tolist(), strict=True))
+    asked = [file for file in held_out if is_man.get(file.name)]
+    men = _judged(engine, asked, rated)
+    return Report(
+        f"types {engine.versions.types}",
+        [
+            share("held-out men that get a type", len(men.files), len(asked)),
+            # Of nobody there is nothing to say.
+            *(_numbers(men) if men.files else []),
+            *_steadiness(engine, held_out),
+            *_look_alikes(engine, files),
+        ],
+        failures=[(file.name, "no type") for file in asked if file not in men.files],
+        cases=[
+            TypesCase(file, rating, _ORDER[own], _ORDER[given], score, confidence)
+            for file, rating, own, given, score, confidence in zip(
+                men.files,
+                men.rating.tolist(),
+                men.types.tolist(),
+                men.given.tolist(),
+                men.score.tolist(),
+                men.confidence.tolist(),
+                strict=True,
+            )
+        ],
+        quoted=_cross_validated(engine.manifests["types"].metrics),
+    )
+
+
+def _judged(engine: Engine, files: Sequence[ImageFile], rated: RatedFaces) -> _JudgedMen:
+    answers = _analyses(engine, files, "men")
+    seen = [file for file in files if file.name in answers]
+    row_of = {name: row for row, name in enumerate(np.array(rated.names)[rated.is_man].tolist())}
+    rows = np.array([row_of[file.name] for file in seen], np.int64)
+    rating, part_ratings = rated.rating[rated.is_man], rated.part_ratings[rated.is_man]
+    part_types = np.stack([survey_types(column) for column in part_ratings.T], axis=1)
+    own = [answers[file.name] for file in seen]
+    verdicts = [judge(answer.parts, answer.calibration, DEFAULT_POLICY) for answer in own]
+    return _JudgedMen(
+        files=seen,
+        rating=rating[rows],
+        part_ratings=part_ratings[rows],
+        types=survey_types(rating)[rows],
+        part_types=part_types[rows],
+        probabilities=np.array([[part.probabilities for part in answer.parts] for answer in own]),
+        score=np.array([verdict.score for verdict in verdicts]),
+        confidence=np.array([verdict.confidence for verdict in verdicts]),
+        given=np.array([_ORDER.index(verdict.type) for verdict in verdicts], np.int64),
+    )
+
+
+def _numbers(men: _JudgedMen) -> list[Measurement]:
     rows = [
-        Measurement(
-            "score, Pearson r with the mean rating",
-            pearson_r(score, rating),
-            count,
-            ">= 0.65, aim 0.744",
-            statistic_interval(pearson_r, score, rating),
-        ),
-        Measurement(
-            "quadratic-weighted kappa",
-            quadratic_weighted_kappa(given, survey),
-            count,
-            "raters 0.71",
-            statistic_interval(quadratic_weighted_kappa, given, survey),
-        ),
-        share("same type", int((given == survey).sum()), count),
-        share("at most one type apart", int((abs(given - survey) <= 1).sum()), count),
-        Measurement(
-            "expected calibration error",
-            expected_calibration_error(confidence, given == survey),
-            count,
-            "<= 0.05",
-            statistic_interval(expected_calibration_error, confidence, given == survey),
-        ),
+        _correlation("score", men.score, men.rating),
+        *_agreement("", men.given, men.types),
+        *_calibration(men.confidence, men.given == men.types),
+        *_shares(men.given),
     ]
     for index, part in enumerate(FacePart):
-        expected = np.array([np.dot(answer.parts[index].probabilities, _FACTORS) for answer in analyses.values()])
-        rows.append(
-            Measurement(
-                f"{part}, Pearson r with the mean rating",
-                pearson_r(expected, rating),
-                count,
-                interval=statistic_interval(pearson_r, expected, rating),
-            )
-        )
-    for index, (face_type, wanted) in enumerate(zip(FaceType, SURVEY_SHARES, strict=True)):
-        rows.append(share(f"share of {face_type}", int((given == index).sum()), count, f"{wanted:.3f} +- 0.05"))
-    file_of = {file.name: file for file in held_out}
-    cases = [
-        TypesCase(file_of[name], rating_of[name], _ORDER[own], verdict.type, verdict.score, verdict.confidence)
-        for (name, verdict), own in zip(verdicts.items(), survey.tolist(), strict=True)
-    ]
-    return Report(f"types {engine.versions.types}", rows + _steadiness(engine, held_out), cases=cases)
-
-
-def _analyze(engine: Engine, files: Sequence[ImageFile]) -> dict[str, FaceAnalysis]:
-    photos = {file.name: _photo(read_pixels(file.path)) for file in files}
-    found: dict[str, FaceAnalysis] = {}
-    names = list(photos)
-    for start in range(0, len(names), _BATCH):
-        chunk = names[start : start + _BATCH]
-        answers = engine.analyze([photos[name] for name in chunk])
-        found |= {name: out for name, out in zip(chunk, answers, strict=True) if isinstance(out, FaceAnalysis)}
-    return found
-
-
-def _steadiness(engine: Engine, files: Sequence[ImageFile]) -> list[Measurement]:
-    """How often the type stays when only the photo changes."""
-    photos = [read_pixels(file.path) for file in files[::3]]
-    before = _verdicts(engine, photos)
-    rows, same, near = [], 0, 0
-    total = 0
-    for name, change in CHANGES.items():
-        after = _verdicts(engine, [change(pixels) for pixels in photos])
-        pairs = [
-            (_ORDER.index(first.type), _ORDER.index(second.type))
-            for first, second in zip(before, after, strict=True)
-            if first is not None and second is not None
+        probabilities = men.probabilities[:, index]
+        rows += [
+            _correlation(part, probabilities @ _FACTORS, men.part_ratings[:, index]),
+            *_agreement(f"{part}, ", probabilities.argmax(axis=1), men.part_types[:, index]),
         ]
-        kept = sum(first == second for first, second in pairs)
-        rows.append(share(f"same type after: {name}", kept, len(pairs), ">= 0.95"))
-        same, total = same + kept, total + len(pairs)
-        near += sum(abs(first - second) <= 1 for first, second in pairs)
-    rows.append(Measurement("same type after any change", same / total, total, ">= 0.95"))
-    rows.append(Measurement("at most one type apart after any change", near / total, total, "1"))
     return rows
 
 
-def _verdicts(engine: Engine, photos: Sequence[Pixels]) -> list[Verdict | None]:
-    found: list[Verdict | None] = []
-    for start in range(0, len(photos), _BATCH):
-        answers = engine.analyze([_photo(pixels) for pixels in photos[start : start + _BATCH]])
-        found += [
-            judge(answer.parts, answer.calibration, DEFAULT_POLICY) if isinstance(answer, FaceAnalysis) else None
-            for answer in answers
-        ]
-    return found
+def _analyses(engine: Engine, files: Sequence[ImageFile], title: str) -> dict[str, FaceAnalysis]:
+    """By name; a file that is refused is left out."""
+    photos = (decode(file.path.read_bytes()) for file in files)
+    answers = zip(files, analyze(engine, photos, title, total=len(files)), strict=True)
+    return {file.name: answer for file, answer in answers if isinstance(answer, FaceAnalysis)}
 
 
-def _photo(pixels: Pixels) -> DecodedPhoto:
-    return DecodedPhoto(np.ascontiguousarray(pixels), pixels.shape[1], pixels.shape[0])
+def _correlation(subject: str, predicted: Floats, rating: Floats) -> Measurement:
+    metric = f"{subject}, {_R}"
+    interval = statistic_interval(pearson_r, predicted, rating)
+    return Measurement(metric, pearson_r(predicted, rating), len(rating), _AIMS.get(metric, ""), interval)
 
 
-def _cropped(pixels: Pixels) -> Pixels:
-    rows, columns = round(pixels.shape[0] * 0.025), round(pixels.shape[1] * 0.025)
-    return pixels[rows : pixels.shape[0] - rows, columns : pixels.shape[1] - columns]
+def _agreement(subject: str, given: Ints, types: Ints) -> list[Measurement]:
+    apart = abs(given - types)
+    kappa = quadratic_weighted_kappa(given, types)
+    interval = statistic_interval(quadratic_weighted_kappa, given, types)
+    return [
+        Measurement(f"{subject}{_KAPPA}", kappa, len(given), "" if subject else _AIMS[_KAPPA], interval),
+        share(f"{subject}{_SAME}", int((apart == 0).sum()), len(given)),
+        share(f"{subject}{_NEAR}", int((apart <= 1).sum()), len(given)),
+    ]
 
 
-def _jpeg(pixels: Pixels) -> Pixels:
-    encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 60])[1]
-    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)
+def _calibration(confidence: Floats, is_right: NDArray[np.bool_]) -> list[Measurement]:
+    metric, count = "expected calibration error", len(confidence)
+    error = expected_calibration_error(confidence, is_right)
+    interval = statistic_interval(expected_calibration_error, confidence, is_right)
+    return [
+        Measurement(metric, error, count, _AIMS[metric], interval),
+        Measurement(f"{metric}, were confidences exact", calibration_error_of_chance(confidence), count),
+    ]
 
 
-def _halved(pixels: Pixels) -> Pixels:
-    return np.asarray(cv2.resize(pixels, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
+def _shares(given: Ints) -> list[Measurement]:
+    names = [f"share of {face_type}" for face_type in FaceType]
+    return [share(name, int((given == index).sum()), len(given), _AIMS[name]) for index, name in enumerate(names)]
 
 
-CHANGES: dict[str, Variant] = {
-    "5 % crop": _cropped,
-    "15 % brighter": lambda pixels: np.clip(pixels * 1.15, 0, 255).astype(np.uint8),
-    "15 % darker": lambda pixels: (pixels * 0.85).astype(np.uint8),
-    "JPEG quality 60": _jpeg,
-    "half size": _halved,
-    "mirrored": VARIANTS["mirrored"],
-}
+def _steadiness(engine: Engine, files: Sequence[ImageFile]) -> list[Measurement]:
+    """How often the type stays when only the photo changes, over all held-out faces that have one.
+
+    A photo that is refused after the change has not kept its type.
+    """
+    before = _types(engine, files, lambda pixels: pixels, "as it is")
+    typed = [file for file in files if file.name in before]
+    rows, total = [], len(CHANGES) * len(typed)
+    kept = near = refused = 0
+    for title, change in CHANGES.items():
+        after = _types(engine, typed, change, title)
+        apart = [abs(before[name] - given) for name, given in after.items()]
+        rows.append(share(f"same type after: {title}", apart.count(0), len(typed), ">= 0.95"))
+        kept += apart.count(0)
+        near += sum(steps <= 1 for steps in apart)
+        refused += len(typed) - len(apart)
+    return [
+        *rows,
+        share("same type after any change", kept, total, ">= 0.95"),
+        share("at most one type apart after any change, if typed", near, total - refused, "1"),
+        share("refused after any change", refused, total),
+    ]
+
+
+def _types(engine: Engine, files: Sequence[ImageFile], change: Change, title: str) -> dict[str, int]:
+    """The changed photos' types by name, from 0, the best; a photo that is refused is left out."""
+    photos = (photo_of(change(read_pixels(file.path))) for file in files)
+    return {
+        file.name: _ORDER.index(judge(answer.parts, answer.calibration, DEFAULT_POLICY).type)
+        for file, answer in zip(files, analyze(engine, photos, title, total=len(files)), strict=True)
+        if isinstance(answer, FaceAnalysis)
+    }
+
+
+def _look_alikes(engine: Engine, files: Sequence[ImageFile]) -> list[Measurement]:
+    """How often, of people's smiling portraits, the one nearest to a neutral one is of the same person."""
+    neutral, smiling = ([file for file in files if file.name.startswith(folder)] for folder in (_NEUTRAL, _SMILING))
+    asked, gallery = (
+        {file.identity: embeddings[file.name] for file in portraits if file.name in embeddings}
+        for portraits, title in ((neutral, "neutral"), (smiling, "smiling"))
+        for embeddings in [{name: out.embedding for name, out in _analyses(engine, portraits, title).items()}]
+    )
+    people = [file for file in neutral if file.identity in asked and file.identity in gallery]
+    if not people:
+        return []
+    names = list(gallery)
+    likeness = np.array([asked[file.identity] for file in people]) @ np.array(list(gallery.values())).T
+    is_first = {
+        file: names[column] == file.identity for file, column in zip(people, likeness.argmax(axis=1), strict=True)
+    }
+    held_out = [first for file, first in is_first.items() if file.is_held_out]
+    metric = f"look-alike: same person first, of {len(names)}"
+    return [
+        share(metric, sum(is_first.values()), len(people)),
+        share(f"{metric}, people held out", sum(held_out), len(held_out)),
+    ]
+
+
+def _cross_validated(metrics: Mapping[str, float]) -> list[Measurement]:
+    """What the manifest tells of men left out in training."""
+    if CROSS_VALIDATED_MEN not in metrics:
+        return []
+    count = int(metrics[CROSS_VALIDATED_MEN])
+    rows = []
+    for name, value in metrics.items():
+        metric = name.removeprefix(f"{CROSS_VALIDATED} ")
+        if name in {metric, CROSS_VALIDATED_MEN}:
+            continue
+        interval = None
+        if name == CROSS_VALIDATED_R or metric.endswith(_R):
+            interval = correlation_interval(value, count)
+        elif metric.startswith("share of") or metric.endswith((_SAME, _NEAR)):
+            interval = share_interval(round(value * count), count)
+        aim = _AIMS.get(f"score, {_R}" if name == CROSS_VALIDATED_R else metric, "")
+        rows.append(Measurement(name, value, count, aim, interval))
+    return rows

@@ -12,10 +12,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inference.comparison import CROSS_VALIDATED_R
+from inference.comparison import CROSS_VALIDATED, CROSS_VALIDATED_MEN, CROSS_VALIDATED_R
 from inference.contracts import Box, FacePart, FaceType, PartAnalysis, ScoreCalibration
 from inference.dataset import SURVEY_SHARES, survey_types
-from inference.metrics import Ints, expected_calibration_error, pearson_r, quadratic_weighted_kappa
+from inference.metrics import (
+    Ints,
+    calibration_error_of_chance,
+    expected_calibration_error,
+    pearson_r,
+    quadratic_weighted_kappa,
+)
 from inference.nets.types import PARTS, OrdinalHead
 from inference.preprocessing import Floats
 from inference.scoring import DEFAULT_POLICY, judge, raw_score
@@ -64,15 +70,16 @@ def cross_validated(latent: Floats, part_ratings: Floats, rating: Floats, folds:
         score[own] = [verdict.score for verdict in verdicts]
         confidence[own] = [verdict.confidence for verdict in verdicts]
         given[own] = [_TYPES.index(verdict.type) for verdict in verdicts]
-    found = {CROSS_VALIDATED_R: pearson_r(score, rating)}
-    found |= _agreement("5-fold", given, types)
-    found["5-fold expected calibration error"] = expected_calibration_error(confidence, given == types)
+    found = {CROSS_VALIDATED_MEN: float(len(rating)), CROSS_VALIDATED_R: pearson_r(score, rating)}
+    found |= _agreement(CROSS_VALIDATED, given, types)
+    found[f"{CROSS_VALIDATED} expected calibration error"] = expected_calibration_error(confidence, given == types)
+    found[f"{CROSS_VALIDATED} expected calibration error, were confidences exact"] = calibration_error_of_chance(confidence)
     for index, face_type in enumerate(FaceType):
         found[f"5-fold share of {face_type}"] = float((given == index).mean())
     for index, part in enumerate(FacePart):
         expected = probabilities[:, index] @ np.array(DEFAULT_POLICY.factors)
-        found[f"5-fold {part}, Pearson r"] = pearson_r(expected, part_ratings[:, index])
-        found |= _agreement(f"5-fold {part},", probabilities[:, index].argmax(axis=1), part_types[:, index])
+        found[f"{CROSS_VALIDATED} {part}, Pearson r with the mean rating"] = pearson_r(expected, part_ratings[:, index])
+        found |= _agreement(f"{CROSS_VALIDATED} {part},", probabilities[:, index].argmax(axis=1), part_types[:, index])
     return found
 
 

@@ -109,8 +109,8 @@ def test_each_part_gets_thresholds_of_its_own_ratings():
     found = cross_validated(latent, part_ratings, rating, np.arange(600) % 5)
 
     assert found["5-fold whole_face, same type"] > 0.9
-    assert found["5-fold whole_face, Pearson r"] > 0.9
-    assert found["5-fold lower_face, Pearson r"] < -0.5
+    assert found["5-fold whole_face, Pearson r with the mean rating"] > 0.9
+    assert found["5-fold lower_face, Pearson r with the mean rating"] < -0.5
     assert found["5-fold lower_face, quadratic-weighted kappa"] < 0
 
 
@@ -125,7 +125,7 @@ def test_cross_validation_gives_what_is_known_of_simulated_faces():
     assert 0.3 < found["5-fold same type"] < 0.45
     assert [found[f"5-fold share of {face_type}"] for face_type in FaceType] == pytest.approx(SURVEY_SHARES, abs=0.01)
     for part in FacePart:
-        assert found[f"5-fold {part}, Pearson r"] == pytest.approx(0.6, abs=0.04)
+        assert found[f"5-fold {part}, Pearson r with the mean rating"] == pytest.approx(0.6, abs=0.04)
 
 
 def test_no_fold_fits_its_own_curve():
