@@ -12,7 +12,7 @@ from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 
 _VIEWER = ("catalog.view_*", "classification.view_classification", "inference.view_modelrelease")
-_TASKS = "django_tasks_db.view_dbtaskresult"
+_TASKS = "django_tasks_database.view_dbtaskresult"
 
 # Role -> patterns of app_label.codename.
 ROLES: dict[str, tuple[str, ...]] = {
