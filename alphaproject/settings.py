@@ -14,7 +14,6 @@ import environs
 from botocore.config import Config
 from cryptography.fernet import Fernet
 from django.urls import reverse_lazy
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -147,8 +146,8 @@ if DATABASES["default"].get("ENGINE", "").endswith("sqlite3"):
     }
 
 # --- Storage ----------------------------------------------------------------------------------
-# Three places: "catalog" holds published pictures of celebrities, "photos" people's own, encrypted,
-# "models" released weights.
+# Four places: "catalog" holds pictures of celebrities, "photos" people's own, encrypted, "models" released
+# weights, "imports" archives that curators uploaded, until they are imported.
 STORAGE: str = env.str("STORAGE", "folder", validate=environs.validate.OneOf(["folder", "s3"]))
 STORAGE_FOLDER: Path = env.path("STORAGE_FOLDER", BASE_DIR / "var" / "storage", validate=_folder)
 MEDIA_URL = "/media/"
@@ -195,6 +194,7 @@ STORAGES = {
     "catalog": _storage("catalog"),
     "photos": _storage("photos"),
     "models": _storage("models"),
+    "imports": _storage("imports"),
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 STATIC_URL = "/static/"
@@ -237,6 +237,9 @@ THROTTLE_ENABLED: bool = env.bool("THROTTLE_ENABLED", True)
 THROTTLE_CLASSIFY: str = env.str(
     "THROTTLE_CLASSIFY", "60/min", validate=environs.validate.Regexp(r"^[1-9]\d*/(sec|min|hour|day)$")
 )
+THROTTLE_SURVEY_JOIN: str = env.str(
+    "THROTTLE_SURVEY_JOIN", "60/min", validate=environs.validate.Regexp(r"^[1-9]\d*/(sec|min|hour|day)$")
+)
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
@@ -246,7 +249,7 @@ REST_FRAMEWORK = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "alphaproject.negotiation.LenientNegotiation",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.ScopedRateThrottle"] if THROTTLE_ENABLED else [],
-    "DEFAULT_THROTTLE_RATES": {"classify": THROTTLE_CLASSIFY},
+    "DEFAULT_THROTTLE_RATES": {"classify": THROTTLE_CLASSIFY, "survey_join": THROTTLE_SURVEY_JOIN},
     "EXCEPTION_HANDLER": "alphaproject.errors.problem_response",
     "NUM_PROXIES": PROXY_COUNT,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -273,53 +276,14 @@ LOGIN_URL = reverse_lazy("admin:login")
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 
 
-def _sidebar_item(title: Promise, icon: str, model: str) -> dict[str, Any]:
-    """A link to a model's list, for those who may see it; model: app_label.model_name."""
-    app_label, model_name = model.split(".")
-    return {
-        "title": title,
-        "icon": icon,
-        "link": reverse_lazy(f"admin:{app_label}_{model_name}_changelist"),
-        "permission": lambda request: request.user.has_perm(f"{app_label}.view_{model_name}"),
-    }
-
-
 UNFOLD = {
     "SITE_TITLE": "Alpha Project",
     "SITE_HEADER": "Alpha Project",
     "SITE_SYMBOL": "face",
     "SHOW_LANGUAGES": True,
-    "SIDEBAR": {
-        "show_search": True,
-        "navigation": [
-            {
-                "title": _("Catalogue"),
-                "separator": True,
-                "items": [
-                    _sidebar_item(_("Face types"), "category", "catalog.facetype"),
-                    _sidebar_item(_("Celebrities"), "person", "catalog.celebrity"),
-                    _sidebar_item(_("Images"), "photo_library", "catalog.celebrityimage"),
-                    _sidebar_item(_("Guidance"), "help", "catalog.guidance"),
-                    _sidebar_item(_("Scoring policies"), "tune", "catalog.scoringpolicy"),
-                ],
-            },
-            {
-                "title": _("Models"),
-                "separator": True,
-                "items": [_sidebar_item(_("Model releases"), "neurology", "inference.modelrelease")],
-            },
-            {
-                "title": _("Access"),
-                "separator": True,
-                "items": [
-                    _sidebar_item(_("Users"), "manage_accounts", "auth.user"),
-                    _sidebar_item(_("Groups"), "groups", "auth.group"),
-                ],
-            },
-        ],
-    },
+    "DASHBOARD_CALLBACK": "alphaproject.dashboard.dashboard",
+    "SIDEBAR": {"show_search": True, "navigation": "alphaproject.navigation.sidebar"},
 }
-
 # The id that our log lines have, never one that a client sends.
 AUDITLOG_CID_GETTER = "catalog.services.audit.correlation_id"
 AUDITLOG_DISABLE_REMOTE_ADDR = True
