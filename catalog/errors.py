@@ -31,6 +31,13 @@ class InvalidPicture(CatalogError):
     code = "invalid_image"
 
 
+class InvalidText(CatalogError):
+    """A text that the mobile app could not show."""
+
+    status = 400
+    code = "invalid"
+
+
 class PictureTooLarge(CatalogError):
     """More bytes or more pixels than are accepted."""
 
@@ -64,3 +71,185 @@ class PolicyInUse(CatalogError):
 
     status = 409
     code = "policy_in_use"
+
+
+class SurveyNotFound(CatalogError):
+    """No survey has that link."""
+
+    status = 404
+    code = "not_found"
+
+
+class SurveyNotOpen(CatalogError):
+    """The survey does not take ratings yet."""
+
+    status = 403
+    code = "survey_not_open"
+
+
+class SurveyClosed(CatalogError):
+    """The survey takes no ratings any more."""
+
+    status = 403
+    code = "survey_closed"
+
+
+class RaterUnknown(CatalogError):
+    """No rater of this survey has that secret."""
+
+    status = 403
+    code = "rater_unknown"
+
+
+class NotInSurvey(CatalogError):
+    """The survey does not ask about that image, or not about that part of it."""
+
+    status = 404
+    code = "not_in_survey"
+
+
+class RatingOffScale(CatalogError):
+    """The survey's scale has no such value."""
+
+    status = 400
+    code = "rating_off_scale"
+
+
+class AnsweredOtherwise(CatalogError):
+    """The rater gave this question another answer, which the new one does not know of."""
+
+    status = 409
+    code = "answered_otherwise"
+
+
+class ImageRefused(CatalogError):
+    """The gate finds no usable face in the picture."""
+
+    status = 422
+    code = "image_refused"
+
+
+class SimilarImage(CatalogError):
+    """The catalogue has a picture that looks the same."""
+
+    status = 409
+    code = "similar_image"
+
+
+class ModelsBusy(CatalogError):
+    """The models cannot take the picture now."""
+
+    status = 503
+    code = "busy"
+
+
+class InvalidArchive(CatalogError):
+    """The archive is none, is damaged or encrypted, or holds what no archive of pictures holds."""
+
+    status = 400
+    code = "invalid_archive"
+
+
+class ArchiveTooLarge(CatalogError):
+    """More files, or more bytes once unpacked, than are accepted."""
+
+    status = 413
+    code = "archive_too_large"
+
+
+class InvalidTable(CatalogError):
+    """The table is missing, cannot be read, or lacks a column."""
+
+    status = 400
+    code = "invalid_table"
+
+
+class JobNotReady(CatalogError):
+    """The job is not in the state in which that can be done."""
+
+    status = 409
+    code = "job_not_ready"
+
+
+class LabelChanged(CatalogError):
+    """Somebody else changed the label meanwhile."""
+
+    status = 409
+    code = "label_changed"
+
+
+class SecondReviewerNeeded(CatalogError):
+    """Whoever disputed a label cannot settle it."""
+
+    status = 403
+    code = "second_reviewer_needed"
+
+
+class InvalidLabel(CatalogError):
+    """A box lies outside its picture, a part or its type is unknown, or an accepted label lacks something."""
+
+    status = 422
+    code = "invalid_label"
+
+
+class NothingToUndo(CatalogError):
+    """The step was undone already, or others followed it."""
+
+    status = 409
+    code = "nothing_to_undo"
+
+
+class NoRatings(CatalogError):
+    """There is nothing to aggregate."""
+
+    status = 409
+    code = "no_ratings"
+
+
+class MethodNeedsCategories(CatalogError):
+    """That method counts categories, and the survey's scale has none."""
+
+    status = 400
+    code = "method_needs_categories"
+
+
+class InvalidCut(CatalogError):
+    """Shares or cut points that cannot make five types."""
+
+    status = 400
+    code = "invalid_cut"
+
+
+class NothingToCompare(CatalogError):
+    """The two results have no image in common."""
+
+    status = 409
+    code = "nothing_to_compare"
+
+
+class NothingToPublish(CatalogError):
+    """The result is about no picture of the catalogue."""
+
+    status = 409
+    code = "nothing_to_publish"
+
+
+class ResultPublished(CatalogError):
+    """The result is published already."""
+
+    status = 409
+    code = "result_published"
+
+
+class ResultNotPublished(CatalogError):
+    """Only a published result can be taken back."""
+
+    status = 409
+    code = "result_not_published"
+
+
+class LabelsChanged(CatalogError):
+    """Somebody changed what the result gave, so taking it back would lose that."""
+
+    status = 409
+    code = "labels_changed"

@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
             name='SurveyImport',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('checked', 'checked'), ('running', 'running'), ('finished', 'finished'), ('failed', 'failed'), ('dismissed', 'dismissed')], default='checked', max_length=10, verbose_name='state')),
+                ('state', models.CharField(choices=[('checked', 'checked'), ('running', 'running'), ('finished', 'finished'), ('dismissed', 'dismissed')], default='checked', max_length=10, verbose_name='state')),
                 ('file_name', models.CharField(max_length=200, verbose_name='file')),
                 ('content', models.BinaryField(default=bytes)),
                 ('sha256', models.CharField(max_length=64, verbose_name='SHA-256')),

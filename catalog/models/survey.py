@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from bisect import bisect_right
 from datetime import datetime
 from typing import ClassVar, Self
 
@@ -61,6 +62,14 @@ class AgeBand(models.TextChoices):
     FROM_35 = "35_44", _("35 to 44")
     FROM_45 = "45_54", _("45 to 54")
     FROM_55 = "55_plus", _("55 and older")
+
+    @classmethod
+    def of_years(cls, years: float) -> AgeBand:
+        """The band of an age in years."""
+        return list(cls)[bisect_right(_AGE_BAND_STARTS, years)]
+
+
+_AGE_BAND_STARTS = (18, 25, 35, 45, 55)
 
 
 class Sex(models.TextChoices):
@@ -248,7 +257,6 @@ class SurveyImport(models.Model):
         CHECKED = "checked", _("checked")
         RUNNING = "running", _("running")
         FINISHED = "finished", _("finished")
-        FAILED = "failed", _("failed")
         DISMISSED = "dismissed", _("dismissed")
 
     survey = models.ForeignKey(Survey, on_delete=models.CASCADE, related_name="imports", verbose_name=_("survey"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 
 import numpy as np
 
@@ -118,11 +119,15 @@ def split_half(votes: Votes, identified: Mask, *, splits: int = _SPLITS, seed: i
     """Reliability of all ratings' means, from the correlation of two halves' means; None where there are no halves.
 
     Raters are halved by chance, many times over, and the correlations averaged; identified (R,). Where nobody
-    knows who rated, each item's own ratings are halved. Spearman and Brown's formula (1910) then gives
-    the reliability of both halves together.
+    knows who rated, each item's own ratings are halved.
     """
-    found = half_correlation(votes, identified, splits=splits, seed=seed)
-    return None if found is None or found <= -1 else 2 * found / (1 + found)
+    half = half_correlation(votes, identified, splits=splits, seed=seed)
+    return None if half is None else spearman_brown(half)
+
+
+def spearman_brown(half: float) -> float:
+    """The reliability of two halves together, from their correlation (Spearman 1910, Brown 1910)."""
+    return 2 * half / (1 + half) if half > -1 else -inf
 
 
 def half_correlation(votes: Votes, identified: Mask, *, splits: int = _SPLITS, seed: int = 0) -> float | None:

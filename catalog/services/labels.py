@@ -6,11 +6,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypedDict
 
+from auditlog.context import disable_auditlog
 from django.db import transaction
 from django.db.models import F
 
 from catalog.models import CelebrityImage, FaceType, ImageLabel, PartLabel
 from catalog.models.labels import LabelSource, LabelState
+from catalog.services.audit import Action, audit_bulk
 from catalog.services.images import image_set_type, image_unpublish, lock_galleries
 from inference.contracts import FacePart
 
@@ -114,7 +116,7 @@ def _restore(states: Mapping[PartKey, PartState], rows: Mapping[PartKey, int]) -
     unchanged = {key for key in states if key in parts and parts[key].result_row_id == rows.get(key)}
     moves: dict[int, int | None] = {}
     changed: list[PartLabel] = []
-    doomed: list[int] = []
+    doomed: list[PartLabel] = []
     for key in unchanged:
         image_id, part_name = key
         part, earlier = parts[key], states[key]["part"]
@@ -122,7 +124,7 @@ def _restore(states: Mapping[PartKey, PartState], rows: Mapping[PartKey, int]) -
         if part_name == FacePart.WHOLE_FACE and images[image_id].face_type_id == part.face_type_id:
             moves[image_id] = states[key]["image_face_type"]
         if earlier is None and part.box is None:
-            doomed.append(part.pk)
+            doomed.append(part)
             continue
         earlier = earlier or {"face_type": None, "type_source": "", "confidence": None, "result_row": None}
         part.face_type_id = earlier["face_type"]
@@ -131,13 +133,20 @@ def _restore(states: Mapping[PartKey, PartState], rows: Mapping[PartKey, int]) -
         part.result_row_id = earlier["result_row"]
         changed.append(part)
     _save_types(changed)
-    PartLabel.objects.filter(pk__in=doomed).delete()
+    audit_bulk(objects=doomed, action=Action.DELETE)
     touched = [labels[image_id] for image_id in {image_id for image_id, _part in unchanged}]
     _touch(touched)
-    # Labels that were made for the types alone.
-    ImageLabel.objects.filter(
-        pk__in=[label.pk for label in touched], parts=None, events=None, analysed_at=None
-    ).delete()
+    # The log follows deleted rows one by one, which would cost some queries for each.
+    with disable_auditlog():
+        PartLabel.objects.filter(pk__in=[part.pk for part in doomed]).delete()
+        # Labels that were made for the types alone.
+        ImageLabel.objects.filter(
+            pk__in=[label.pk for label in touched],
+            state=LabelState.PROPOSED,
+            parts=None,
+            events=None,
+            analysed_at=None,
+        ).delete()
     _move_images(images, moves)
     return unchanged
 
