@@ -23,7 +23,7 @@ from tests.images import encode
 def _folders_of_its_own(settings: Settings, tmp_path: Path) -> None:
     """Every test writes files into folders of its own."""
     storages = {alias: dict(storage) for alias, storage in settings.STORAGES.items()}
-    for alias in ("default", "catalog", "photos", "models"):
+    for alias in ("default", "catalog", "photos", "models", "imports"):
         options = dict(storages[alias]["OPTIONS"])
         options["location"] = tmp_path / ("catalog" if alias == "default" else alias)
         storages[alias]["OPTIONS"] = options

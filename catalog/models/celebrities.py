@@ -52,6 +52,8 @@ class Celebrity(models.Model):
         verbose_name = _("celebrity")
         verbose_name_plural = _("celebrities")
         ordering = ["name_en", "pk"]
+        # Imports look people up by both names.
+        indexes = [models.Index(fields=["name_ko", "name_en"], name="celebrity_names")]
 
     def __str__(self) -> str:
         return self.name(get_language() or "")

@@ -14,7 +14,8 @@ class Job(models.Model):
     """One import or one run of the auto-labeller. What is left to do are its rows without an outcome.
 
     archive: key of the uploaded ZIP in the private storage. options: what the curator chose.
-    language: of the sentences in the rows. updated_at: also shows whether somebody still works on it.
+    language: of the sentences in the rows. error: why the whole job ended early.
+    updated_at: also shows whether somebody still works on it.
     """
 
     class Kind(models.TextChoices):
@@ -22,8 +23,9 @@ class Job(models.Model):
         AUTOLABEL = "autolabel", _("auto-labelling")
 
     class State(models.TextChoices):
-        """CHECKED: an import's rows have been looked at, and a curator decides."""
+        """CHECKING: an import looks at its rows. CHECKED: it has, and a curator decides."""
 
+        CHECKING = "checking", _("checking")
         RUNNING = "running", _("running")
         CHECKED = "checked", _("checked")
         FINISHED = "finished", _("finished")
@@ -34,6 +36,7 @@ class Job(models.Model):
     archive = models.CharField(max_length=100, blank=True, editable=False)
     options = models.JSONField(default=dict, editable=False)
     language = models.CharField(max_length=10, default="en", editable=False)
+    error = models.CharField(_("ended because"), max_length=500, blank=True)
     total = models.PositiveIntegerField(_("images"), default=0)
     done = models.PositiveIntegerField(_("done"), default=0)
     created_by = models.ForeignKey(
@@ -51,6 +54,10 @@ class Job(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} #{self.pk}"
+
+    @property
+    def is_at_work(self) -> bool:
+        return self.state in (self.State.CHECKING, self.State.RUNNING)
 
 
 class Outcome(models.TextChoices):

@@ -47,15 +47,19 @@ def image_add(
     attribution: str = "",
 ) -> CelebrityImage:
     """Add an unpublished image. Raises as image_verify does."""
-    picture = image_verify(content=content)
-    image = image_of(
-        picture,
+    return image_add_picture(
+        picture=image_verify(content=content),
         celebrity=celebrity,
         face_type=face_type,
         source=source,
         licence=licence,
         attribution=attribution,
     )
+
+
+def image_add_picture(*, picture: Picture, **fields: Any) -> CelebrityImage:
+    """image_add for a picture that is verified. Raises DuplicateImage."""
+    image = image_of(picture, **fields)
     picture_store(picture)
     try:
         with transaction.atomic():

@@ -1,0 +1,75 @@
+"""Tables that people export from spreadsheets: any of their encodings, any of their separators."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from catalog.errors import InvalidTable
+
+# UTF-8 with or without a byte order mark, and what Korean Windows writes.
+_ENCODINGS = ("utf-8-sig", "cp949")
+_SEPARATORS = ",;\t"
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """number: the one a spreadsheet shows, so the first row below the header is 2. values: by column, stripped."""
+
+    number: int
+    values: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """columns: in lower case."""
+
+    columns: tuple[str, ...]
+    rows: tuple[TableRow, ...]
+    encoding: str
+
+
+def table_read(content: bytes, *, needed: Iterable[str]) -> Table:
+    """Raises InvalidTable, saying what is wrong with the table as a whole. Formulas are plain text here."""
+    encoding, text = _decoded(content)
+    lines = text.splitlines()
+    header = lines[0] if lines else ""
+    separator = max(_SEPARATORS, key=header.count)
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+        first, *others = list(reader) or [[]]
+    except csv.Error as error:
+        raise InvalidTable(_("The table is not valid CSV: %(reason)s") % {"reason": error}) from error
+    columns = tuple(column.strip().lower() for column in first)
+    missing = [column for column in needed if column not in columns]
+    if missing:
+        raise InvalidTable(
+            _("The table lacks these columns: %(missing)s. It has: %(columns)s.")
+            % {"missing": ", ".join(missing), "columns": ", ".join(columns)[:200] or "–"}
+        )
+    rows = [
+        TableRow(number, dict.fromkeys(columns, "") | dict(zip(columns, map(str.strip, row), strict=False)))
+        for number, row in enumerate(others, start=2)
+        if any(map(str.strip, row))
+    ]
+    return Table(columns=columns, rows=tuple(rows), encoding=encoding)
+
+
+def neutral_cell(value: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+
+
+def _decoded(content: bytes) -> tuple[str, str]:
+    if b"\0" in content:
+        raise InvalidTable(_("The table is not a text file. Save it as CSV in UTF-8."))
+    for encoding in _ENCODINGS:
+        try:
+            return encoding, content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise InvalidTable(_("The table's encoding is neither UTF-8 nor CP949. Save it as CSV in UTF-8."))
