@@ -25,7 +25,7 @@ from django.utils.translation import gettext_lazy as _
 from django_tasks_db.models import DBTaskResult
 
 import catalog.selectors
-from catalog.models import ImageLabel, Survey
+from catalog.models import ImageLabel, Survey, SurveyImage
 from catalog.models.labels import LabelState
 from classification.models import DailyCount
 from inference.models import ModelName, ModelRelease
@@ -171,23 +171,23 @@ def open_reviews() -> tuple[str, bool]:
 def survey_progress() -> list[SurveyProgress]:
     """Of the surveys that take ratings now, the newest first: ratings given of those wanted, an image at most its
     share."""
-    surveys = (
-        Survey.objects.open()
-        .annotate(
-            images=Count("survey_images"),
-            given=Sum(Least(F("survey_images__rating_count"), F("ratings_wanted")), default=0),
-        )
-        .order_by("-opens_at", "-pk")[:_SURVEYS_SHOWN]
+    surveys = list(Survey.objects.open().order_by("-opens_at", "-pk")[:_SURVEYS_SHOWN])
+    images = SurveyImage.objects.filter(survey__in=surveys).values("survey").order_by()
+    sums = images.annotate(
+        images=Count("pk"), given=Sum(Least(F("rating_count"), F("survey__ratings_wanted")))
+    ).values_list("survey", "images", "given")
+    counted = {survey: (images, given) for survey, images, given in sums}
+    return [_progress(survey, *counted.get(survey.pk, (0, 0))) for survey in surveys]
+
+
+def _progress(survey: Survey, images: int, given: int) -> SurveyProgress:
+    wanted = images * survey.ratings_wanted
+    return SurveyProgress(
+        title=str(survey),
+        url=reverse("admin:catalog_survey_change", args=[survey.pk]),
+        bar=Bar(str(survey), given, _share(given, wanted)),
+        wanted=number_format(wanted, force_grouping=True),
     )
-    return [
-        SurveyProgress(
-            title=str(survey),
-            url=reverse("admin:catalog_survey_change", args=[survey.pk]),
-            bar=Bar(str(survey), survey.given, _share(survey.given, survey.images * survey.ratings_wanted)),
-            wanted=number_format(survey.images * survey.ratings_wanted, force_grouping=True),
-        )
-        for survey in surveys
-    ]
 
 
 def models_in_use() -> list[ModelInUse]:

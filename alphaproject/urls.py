@@ -9,7 +9,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from alphaproject import health, media
 from classification import pages
-from classification.api import legacy, views
+from classification.api import legacy, legacy_staff, views
 
 api_v1 = [
     path("classifications/", views.ClassificationCreateView.as_view(), name="classification-list"),
@@ -26,8 +26,26 @@ urlpatterns = [
     path("", pages.StartView.as_view(), name="start"),
     path("results/<uuid:classification_id>/delete/", pages.ResultDeleteView.as_view(), name="result-delete"),
     path("results/deleted/", pages.ResultDeletedView.as_view(), name="result-deleted"),
+    path("survey/<slug:link_token>/", include("catalog.survey.urls")),
     path("api/v1/", include((api_v1, "api"))),
     path("api/RegisterResult", legacy.RegisterResultView.as_view(), name="legacy-register-result"),
+    path("api/read/user", legacy_staff.ReadUserView.as_view(), name="staff-read-user"),
+    path("api/create/user", legacy_staff.CreateUserView.as_view(), name="staff-create-user"),
+    path("api/create/male", legacy_staff.CreateMaleView.as_view(), name="staff-create-male"),
+    path("api/create/male_img", legacy_staff.CreateMaleImageView.as_view(), name="staff-create-male-img"),
+    path(
+        "api/create/type_male_img", legacy_staff.CreateTypeMaleImagesView.as_view(), name="staff-create-type-male-img"
+    ),
+    path(
+        "api/patch/second/user_tbl/<uuid:classification_id>",
+        legacy_staff.PatchUserView.as_view(),
+        name="staff-patch-user",
+    ),
+    path(
+        "api/delete/first_post/<uuid:classification_id>",
+        legacy_staff.DeleteUserView.as_view(),
+        name="staff-delete-user",
+    ),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("health/live", health.live, name="health-live"),
