@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -29,6 +29,8 @@ HELD_OUT_FOLD = 0
 _VALIDATION_SHARE = 12
 # People who stand under more than one file name; `manage.py group_people` writes it.
 PEOPLE = Path(__file__).with_name("people.csv")
+LINE_LABELS = "parts.csv"
+SURVEY_MEANS = "survey/omi_means.csv"
 RATED_ATTRIBUTE = "attractive"
 
 
@@ -76,7 +78,7 @@ class ImageFile:
 
 def face_files(data: Path) -> list[ImageFile]:
     """All portraits, in a fixed order."""
-    known = [*_rows(PEOPLE), *_rows(data / "parts.csv")]
+    known = [*_rows(PEOPLE), *_rows(data / LINE_LABELS)]
     identities = {row["file"]: row["identity"] for row in known}
     return [
         ImageFile(path, name, identities.get(name, name))
@@ -96,14 +98,14 @@ def line_labels(data: Path) -> dict[str, tuple[float, float, float, float, float
     """xl, xr, yb, yn, yc in the file's pixels, for each file that has landmarks."""
     return {
         row["file"]: (float(row["xl"]), float(row["xr"]), float(row["yb"]), float(row["yn"]), float(row["yc"]))
-        for row in _rows(data / "parts.csv")
+        for row in _rows(data / LINE_LABELS)
         if row["xl"]
     }
 
 
 def attribute_means(data: Path) -> tuple[tuple[str, ...], dict[str, tuple[float, ...]]]:
     """The survey's attribute names and, for each rated file, the mean ratings 0 to 100 in that order."""
-    rows = _rows(data / "survey" / "omi_means.csv")
+    rows = _rows(data / SURVEY_MEANS)
     names = tuple(name for name in rows[0] if name != "stimulus")
     return names, {f"faces/omi/{row['stimulus']}.jpg": tuple(float(row[name]) for name in names) for row in rows}
 
@@ -139,12 +141,13 @@ def read_pixels(path: Path) -> Pixels:
     return np.asarray(image, np.uint8)
 
 
-def data_hash(files: Sequence[ImageFile]) -> str:
-    """sha256 over the names and contents of the files a model was trained on."""
+def data_hash(files: Iterable[ImageFile], sources: Iterable[Path] = ()) -> str:
+    """sha256 over all that a model learned from: images by name and content, and labels and teachers (sources)."""
     digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.name.encode())
-        digest.update(hashlib.sha256(file.path.read_bytes()).digest())
+    contents = [*((file.name, file.path) for file in files), *((path.name, path) for path in sources)]
+    for name, path in contents:
+        digest.update(name.encode() + b"\0")
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
 

@@ -48,12 +48,16 @@ class CorruptWeights(RegistryError):
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """What a model learned from. sha256: over the names and contents of all files used."""
+    """What a model learned from. files: how many images. sha256: over those, their labels and the teachers' weights.
+
+    parts_version: of the part finder whose boxes a type model learned from.
+    """
 
     sets: dict[str, str]
     files: int
     sha256: str
     teachers: dict[str, str]
+    parts_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

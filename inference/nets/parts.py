@@ -72,3 +72,9 @@ def part_boxes(lines: Tensor) -> Tensor:
         ],
         dim=-2,
     )
+
+
+def mirror_lines(lines: Tensor) -> Tensor:
+    """Lines (..., 5) of a mirrored crop, for the crop; and the other way round. Units: shares of the crop's side."""
+    xl, xr, yb, yn, yc = lines.unbind(-1)
+    return torch.stack([1 - xr, 1 - xl, yb, yn, yc], dim=-1)

@@ -15,19 +15,22 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from inference.dataset import face_files, line_labels
-from inference.nets.parts import FaceLines, PartsNet
+from inference.dataset import LINE_LABELS, Subset, data_hash, line_labels
+from inference.nets.parts import FaceLines, PartsNet, mirror_lines
 from inference.preprocessing import CROP_SIZE, PADDING_VALUE, Floats, apply, crop_matrix, to_tensor, warp
 from inference.training import augmentation
 from inference.training.augmentation import Rng
 from inference.training.loop import EPOCH_SAMPLES, FitSettings, RunOptions, fit
-from inference.training.samples import PortraitSampler, jitter_points, normalize
-from inference.training.teachers import FACE_SCORE, LabelledImage, load_labelled
+from inference.training.release import Trained
+from inference.training.samples import PortraitSampler, jitter_points, labelled_portraits, normalize
+from inference.training.teachers import FACE_TEACHER, LabelledImage
 
 # A line this unsure, in shares of the crop's side, was not found.
 THRESHOLDS = {"line_spread": 0.1}
 _LANDMARKED_SHARE = 0.5
+_BATCH = 32
 _CHUNK = 256
+_VALIDATION_SAMPLES = 512
 
 
 def lines_in_crop(lines: Sequence[float], points: Floats, matrix: Floats) -> Floats:
@@ -110,7 +113,7 @@ class PartsSamples(Dataset[dict[str, Tensor]]):
         if rng.random() < 0.5:
             crop = np.ascontiguousarray(crop[:, ::-1])
             placed = augmentation.mirror_points(placed, CROP_SIZE)
-            lines = np.array([1 - lines[1], 1 - lines[0], *lines[2:]])
+            lines = mirror_lines(torch.from_numpy(lines)).numpy()
         if rng.random() < 0.3:
             _hide_edge(crop, rng)
         return {
@@ -166,8 +169,7 @@ def guess_lines(net: PartsNet, portraits: Sequence[LabelledImage]) -> dict[str, 
         chunk = seen[start : start + _CHUNK]
         crops = to_tensor([warp(image.pixels, crop_matrix(image.faces[0].points)) for image in chunk])
         first, second = net(crops), net(crops.flip(-1))
-        turned = second.position
-        mirrored = torch.stack([1 - turned[:, 1], 1 - turned[:, 0], turned[:, 2], turned[:, 3], turned[:, 4]], dim=1)
+        mirrored = mirror_lines(second.position)
         sure = (first.position - mirrored).abs().amax(dim=1) < 0.05
         for image, lines, is_sure in zip(chunk, (first.position + mirrored) / 2, sure.tolist(), strict=True):
             if is_sure:
@@ -175,20 +177,28 @@ def guess_lines(net: PartsNet, portraits: Sequence[LabelledImage]) -> dict[str, 
     return guesses
 
 
-def train_parts(run: RunOptions) -> PartsNet:
+def train_parts(run: RunOptions) -> Trained[PartsNet]:
     """Train the part finder in its two stages, of the same length."""
     torch.manual_seed(run.seed)
-    files = [file for file in face_files(run.data) if not file.is_held_out]
-    portraits = load_labelled(files, run.data, FACE_SCORE, "label portraits")
+    portraits = labelled_portraits(run.data, Subset.TRAINING)
+    others = labelled_portraits(run.data, Subset.VALIDATION)
     landmarks = line_labels(run.data)
+    files = [image.file for image in (*portraits, *others)]
+    sources = [run.data / LINE_LABELS, run.data / FACE_TEACHER]
+    inputs = data_hash(files, sources)
+    landmarked = [image for image in others if image.file.name in landmarks]
+    validation = PartsSamples(landmarked, landmarks, {}, _VALIDATION_SAMPLES, run.seed) if landmarked else None
     trainee = PartsTrainee()
     guesses: dict[str, Floats] = {}
     count = run.epochs * EPOCH_SAMPLES
     for stage in (1, 2):
         samples = PartsSamples(portraits, landmarks, guesses, count, run.seed + stage)
-        settings = FitSettings(count // 64, 64, 2e-3, run.out / f"parts_stage{stage}.pt", device=run.device)
-        fitted = fit(trainee, samples, parts_loss, settings, f"parts, stage {stage}")
+        checkpoint = run.out / f"parts_stage{stage}.pt"
+        settings = FitSettings(
+            count // _BATCH, _BATCH, 2e-3, checkpoint, device=run.device, seed=run.seed, inputs=inputs
+        )
+        fitted = fit(trainee, samples, parts_loss, settings, f"parts, stage {stage}", validation)
         trainee.load_state_dict(fitted.state_dict())
         if stage == 1:
             guesses = guess_lines(trainee.net.to("cpu"), portraits)
-    return trainee.net.eval()
+    return Trained(trainee.net.eval(), files, sources, THRESHOLDS)

@@ -2,37 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from inference.comparison import CROSS_VALIDATED_R
-from inference.dataset import face_files, scene_files
+from inference.dataset import SURVEY_MEANS, face_files, scene_files
+from inference.nets.gate import GateNet
 from inference.nets.parts import PartsNet
+from inference.nets.types import TypesNet
 from inference.registry import MODELS, Manifest
 from inference.training.gate import THRESHOLDS as GATE_THRESHOLDS
 from inference.training.gate import train_gate
 from inference.training.loop import RunOptions
-from inference.training.parts import THRESHOLDS as PARTS_THRESHOLDS
 from inference.training.parts import train_parts
-from inference.training.release import release_model
+from inference.training.release import Trained, release_model
+from inference.training.teachers import FACE_TEACHER
 from inference.training.types import train_types
 
 # What the released models were trained for.
-EPOCHS = {"gate": 20, "parts": 4, "types": 34}
+EPOCHS = {"gate": 20, "parts": 7, "types": 34}
 
 
 def train(name: str, run: RunOptions) -> Manifest:
     """Train and write one model into the run's folder. The type model needs a released part finder."""
-    faces = [file for file in face_files(run.data) if not file.is_held_out]
-    if name == "gate":
-        scenes = [file for file in scene_files(run.data) if not file.is_held_out]
-        return release_model(name, train_gate(run), run.out, files=faces + scenes, thresholds=GATE_THRESHOLDS)
-    if name == "parts":
-        return release_model(name, train_parts(run), run.out, files=faces, thresholds=PARTS_THRESHOLDS)
-    trained = train_types(run, MODELS.load("parts", PartsNet).net)
-    return release_model(
-        name,
+    return release_model(name, _TRAIN[name](run), run.out)
+
+
+def _train_gate(run: RunOptions) -> Trained[GateNet]:
+    files = [file for file in face_files(run.data) + scene_files(run.data) if not file.is_held_out]
+    return Trained(train_gate(run), files, [run.data / FACE_TEACHER], GATE_THRESHOLDS)
+
+
+def _train_types(run: RunOptions) -> Trained[TypesNet]:
+    parts = MODELS.load("parts", PartsNet)
+    trained = train_types(run, parts.net)
+    files = [file for file in face_files(run.data) if not file.is_held_out]
+    sources = [run.data / SURVEY_MEANS, run.data / FACE_TEACHER]
+    return Trained(
         trained.net,
-        run.out,
-        files=faces,
-        thresholds={},
-        calibration=trained.calibration,
-        metrics={CROSS_VALIDATED_R: trained.left_out_r},
+        files,
+        sources,
+        {},
+        trained.calibration,
+        {CROSS_VALIDATED_R: trained.left_out_r},
+        parts_version=parts.manifest.version,
     )
+
+
+_TRAIN: dict[str, Callable[[RunOptions], Trained[Any]]] = {
+    "gate": _train_gate,
+    "parts": train_parts,
+    "types": _train_types,
+}

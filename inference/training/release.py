@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from torch import nn
 
@@ -33,6 +34,26 @@ _LICENCE = (
     "CC BY-NC-SA 4.0; a sample trained on data that may not be used commercially. Replace it with your own survey."
 )
 _INTENDED_USE = "Entertainment: how a face in a clear photo is perceived. Never a judgement of what a person is."
+
+
+Net = TypeVar("Net", bound=nn.Module)
+
+
+@dataclass(frozen=True, slots=True)
+class Trained(Generic[Net]):
+    """What a recipe gives.
+
+    files: the images it learned from or chose by. sources: its labels and the teachers' weights. parts_version: of the
+    part finder whose boxes a type model learned from. metrics: numbers of the training itself.
+    """
+
+    net: Net
+    files: Sequence[ImageFile]
+    sources: Sequence[Path]
+    thresholds: Mapping[str, float]
+    calibration: ScoreCalibration | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    parts_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +91,14 @@ RECIPES = {
 }
 
 
-def release_model(
-    name: str,
-    net: nn.Module,
-    folder: Path,
-    *,
-    files: Sequence[ImageFile],
-    thresholds: Mapping[str, float],
-    calibration: ScoreCalibration | None = None,
-    metrics: Mapping[str, float] | None = None,
-) -> Manifest:
+def release_model(name: str, trained: Trained[Net], folder: Path) -> Manifest:
     """Write `<name>.safetensors`, `<name>.json` and `<name>.md` into a folder.
 
     The version is the name and the start of the weights' hash: two different nets never share one.
     """
     recipe = RECIPES[name]
-    content, digest = pack_weights(net)
-    sets = sorted({Path(file.name).parent.as_posix() for file in files})
+    content, digest = pack_weights(trained.net)
+    sets = sorted({Path(file.name).parent.as_posix() for file in trained.files})
     manifest = Manifest(
         name=name,
         version=f"{name}-{digest[:8]}",
@@ -96,14 +108,15 @@ def release_model(
         limits=recipe.limits,
         training=TrainingData(
             sets={name: SET_LICENCES.get(name, "not stated") for name in sets},
-            files=len(files),
-            sha256=data_hash(files),
+            files=len(trained.files),
+            sha256=data_hash(trained.files, trained.sources),
             teachers=dict(recipe.teachers),
+            parts_version=trained.parts_version,
         ),
         preprocessing=preprocessing_of(name),
-        thresholds=dict(thresholds),
-        metrics=dict(metrics or {}),
-        calibration=calibration,
+        thresholds=dict(trained.thresholds),
+        metrics=dict(trained.metrics),
+        calibration=trained.calibration,
     )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.safetensors").write_bytes(content)

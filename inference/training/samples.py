@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
+from inference.dataset import Subset, face_files
 from inference.preprocessing import PADDING_VALUE, Floats, apply
 from inference.training import augmentation
 from inference.training.augmentation import Rng
-from inference.training.teachers import LabelledImage
+from inference.training.teachers import FACE_SCORE, LabelledImage, load_labelled
+
+
+def labelled_portraits(data: Path, subset: Subset) -> list[LabelledImage]:
+    """The portraits of a subset in which the teacher sees a face."""
+    files = [file for file in face_files(data) if file.subset is subset]
+    return [image for image in load_labelled(files, data, FACE_SCORE, f"label {subset} portraits") if image.faces]
 
 
 class PortraitSampler:

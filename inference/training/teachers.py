@@ -24,7 +24,7 @@ from inference.preprocessing import Floats, Pixels
 FACE_SCORE = 0.7
 # YuNet's long side: its best trade between recall and false alarms on portraits.
 _YUNET_SIZE = 320
-_YUNET_FILE = "teachers/face_detection_yunet_2023mar.onnx"
+FACE_TEACHER = "teachers/face_detection_yunet_2023mar.onnx"
 _CHIP_SIZE = 150
 _CHIP_PADDING = 0.25
 
@@ -52,7 +52,7 @@ class FaceTeacher:
 
     def __init__(self, data: Path, min_score: float) -> None:
         self._detector = cv2.FaceDetectorYN.create(
-            str(data / _YUNET_FILE), "", (_YUNET_SIZE, _YUNET_SIZE), min_score, 0.3, 50
+            str(data / FACE_TEACHER), "", (_YUNET_SIZE, _YUNET_SIZE), min_score, 0.3, 50
         )
 
     def __call__(self, pixels: Pixels) -> tuple[FaceLabel, ...]:

@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from inference.registry import MODELS
 from inference.training import recipes
-from inference.training.loop import RunOptions
+from inference.training.loop import ForeignCheckpoint, RunOptions
 
 
 class Command(BaseCommand):
@@ -37,5 +37,8 @@ class Command(BaseCommand):
             device=options["device"],
         )
         run.out.mkdir(parents=True, exist_ok=True)
-        manifest = recipes.train(name, run)
+        try:
+            manifest = recipes.train(name, run)
+        except ForeignCheckpoint as error:
+            raise CommandError(str(error)) from error
         self.stdout.write(f"{manifest.name} {manifest.version} is in {run.out}")
