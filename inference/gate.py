@@ -25,6 +25,7 @@ from inference.preprocessing import (
     crop_matrix,
     invert,
     letterbox,
+    mirror_points,
     to_tensor,
     warp,
 )
@@ -124,7 +125,7 @@ class Gate:
             [_Proposal(candidate, matrix, next(checks)) for candidate, matrix in zip(found, own, strict=True)]
             for found, own in zip(candidates, matrices, strict=True)
         ]
-        return [self._choose(photo, own) for photo, own in zip(photos, proposals, strict=True)]
+        return self._realigned(photos, [self._choose(photo, own) for photo, own in zip(photos, proposals, strict=True)])
 
     @torch.inference_mode()
     def detect(self, photos: Sequence[Pixels]) -> list[list[Candidate]]:
@@ -172,13 +173,31 @@ class Gate:
         if not real:
             return PhotoRefused(self._why_no_face(photo, proposals))
         candidate, check = real[0].candidate, real[0].check
-        points = apply(invert(real[0].matrix), check.points)
-        matrix = crop_matrix(points)
-        face = AlignedFace(candidate.box, points, real[0].score, matrix, warp(photo.pixels, matrix))
+        face = _aligned(candidate.box, real[0].score, photo, apply(invert(real[0].matrix), check.points))
         if len(real) > 1 and _area(candidate.box) < DOMINANT_AREA_RATIO * _area(real[1].candidate.box):
             return PhotoRefused(RefusalReason.MULTIPLE_FACES)
         reason = self._why_unusable(photo, face, check.covered)
         return PhotoRefused(reason) if reason else face
+
+    def _realigned(
+        self, photos: Sequence[DecodedPhoto], faces: Sequence[AlignedFace | PhotoRefused]
+    ) -> list[AlignedFace | PhotoRefused]:
+        """The chosen faces, aligned once more by the points in their aligned crops and in those crops' mirror images.
+
+        The detector's coarse points move with every small change of a photo, and all later answers with them.
+        """
+        crops = [face.crop for face in faces if isinstance(face, AlignedFace)]
+        checks = self.verify([*crops, *(np.ascontiguousarray(crop[:, ::-1]) for crop in crops)])
+        points = iter(
+            (check.points + mirror_points(mirrored.points, CROP_SIZE)) / 2
+            for check, mirrored in zip(checks[: len(crops)], checks[len(crops) :], strict=True)
+        )
+        return [
+            face
+            if isinstance(face, PhotoRefused)
+            else _aligned(face.box, face.score, photo, apply(invert(face.matrix), next(points)))
+            for photo, face in zip(photos, faces, strict=True)
+        ]
 
     def _why_unusable(self, photo: DecodedPhoto, face: AlignedFace, covered: float) -> RefusalReason | None:
         """What is wrong with a photo's one face; the first that holds is what the person should mend first."""
@@ -204,6 +223,12 @@ class Gate:
         if likely and _sharpness(warp(photo.pixels, likely[0].matrix)) < _MIN_SHARPNESS:
             return RefusalReason.TOO_BLURRY
         return RefusalReason.NO_FACE
+
+
+def _aligned(box: Floats, score: float, photo: DecodedPhoto, points: Floats) -> AlignedFace:
+    """A face turned upright by its points (5, 2), in decoded pixels."""
+    matrix = crop_matrix(points)
+    return AlignedFace(box, points, score, matrix, warp(photo.pixels, matrix))
 
 
 def min_face_side(width: int, height: int, limits: PhotoLimits) -> float:

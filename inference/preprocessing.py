@@ -56,6 +56,13 @@ def letterbox(pixels: Pixels, size: int = DETECTOR_SIZE) -> tuple[Pixels, Letter
     return square, Letterbox(scale, left, top)
 
 
+def mirror_points(points: Floats, width: float) -> Floats:
+    """Five points (5, 2) after their image of this width was mirrored: left and right swap names too."""
+    mirrored = points[[1, 0, 2, 4, 3]]
+    mirrored[:, 0] = width - mirrored[:, 0]
+    return mirrored
+
+
 def similarity(source: Floats, target: Floats) -> Floats:
     """Least-squares rotation, uniform scale and shift that takes one set of points to another.
 

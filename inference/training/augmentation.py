@@ -9,13 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.preprocessing import Floats, Pixels, apply
+from inference.preprocessing import mirror_points as mirror_points  # noqa: PLC0414
 
 Rng = np.random.Generator
 # Weights of pixels, 0 to 1 unless said otherwise.
 Mask = NDArray[np.float32]
-
-# Left and right swap names when an image is mirrored.
-_MIRRORED_POINTS = [1, 0, 2, 4, 3]
 
 
 def photometric(image: Pixels, rng: Rng, strength: float = 1.0) -> Pixels:
@@ -66,13 +64,6 @@ def _blur(image: Pixels, rng: Rng, strength: float) -> Pixels:
     factor = rng.uniform(1 / (1 + 2 * strength), 1)
     small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
-
-
-def mirror_points(points: Floats, width: float) -> Floats:
-    """Five points (5, 2) after their image of this width was mirrored."""
-    mirrored = points[_MIRRORED_POINTS].copy()
-    mirrored[:, 0] = width - mirrored[:, 0]
-    return mirrored
 
 
 def rotation_scale(centre: Floats, target: Floats, degrees: float, scale: float) -> Floats:
