@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 run: $(VENV)/.installed .env
 	@$(BIN)/python manage.py prepare
 	@echo "Serving on http://127.0.0.1:$(PORT)"
-	@PORT=$(PORT) exec $(BIN)/gunicorn -c deploy/gunicorn.conf.py
+	@PORT=$(PORT) exec $(BIN)/python deploy/run.py
 
 test: $(VENV)/.installed-dev
 	$(BIN)/pytest -n auto
