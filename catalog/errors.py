@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -253,3 +253,28 @@ class LabelsChanged(CatalogError):
 
     status = 409
     code = "labels_changed"
+
+
+class TableTooLarge(CatalogError):
+    """More bytes than are imported at once."""
+
+    status = 413
+    code = "table_too_large"
+
+
+class RatingsNotImported(CatalogError):
+    """The file has rows that cannot be imported, so none was. report: an ImportReport, where the file was just read."""
+
+    status = 400
+    code = "ratings_not_imported"
+
+    def __init__(self, message: str, report: Any = None) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+class ImportNotPossible(CatalogError):
+    """The import is running, or over."""
+
+    status = 409
+    code = "import_not_possible"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from bisect import bisect_right
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar, Self
 
 from django.conf import settings
@@ -17,6 +17,11 @@ from django.utils.translation import gettext_lazy as _
 from catalog.languages import in_language
 from catalog.models.celebrities import CelebrityImage
 from catalog.models.labels import PART_CHOICES
+
+# Far longer than the largest file takes.
+_LONGEST_IMPORT = timedelta(minutes=30)
+IMAGE_KEY_LENGTH = 200
+RATER_KEY_LENGTH = 100
 
 
 class Scale(models.TextChoices):
@@ -173,7 +178,7 @@ class SurveyImage(models.Model):
     image = models.ForeignKey(
         CelebrityImage, on_delete=models.PROTECT, null=True, blank=True, related_name="survey_images"
     )
-    key = models.CharField(_("name in the survey"), max_length=200)
+    key = models.CharField(_("name in the survey"), max_length=IMAGE_KEY_LENGTH)
     gold_value = models.FloatField(_("right answer"), null=True, blank=True)
     rating_count = models.PositiveIntegerField(_("ratings"), default=0, editable=False)
 
@@ -201,7 +206,7 @@ class Rater(models.Model):
     """
 
     survey = models.ForeignKey(Survey, on_delete=models.CASCADE, related_name="raters")
-    key = models.CharField(max_length=100)
+    key = models.CharField(max_length=RATER_KEY_LENGTH)
     is_identified = models.BooleanField(_("identified"), default=True, editable=False)
     seed = models.PositiveBigIntegerField(default=0)
     language = models.CharField(max_length=10, blank=True)
@@ -250,6 +255,7 @@ class SurveyImport(models.Model):
     """One file of ratings: looked at, then imported once a curator says so.
 
     content: the file, gzipped; emptied when it has been imported or dismissed. sha256: of the file.
+    started_at: when a worker was told to import it.
     options: how its columns are read (see survey_files.ImportOptions). report: what was found in it.
     """
 
@@ -270,6 +276,7 @@ class SurveyImport(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("by")
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    started_at = models.DateTimeField(_("started"), null=True)
     finished_at = models.DateTimeField(_("finished"), null=True)
 
     class Meta:
@@ -285,6 +292,15 @@ class SurveyImport(models.Model):
 
     def __str__(self) -> str:
         return self.file_name
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether it has run for so long that its worker must have been stopped."""
+        return (
+            self.state == self.State.RUNNING
+            and self.started_at is not None
+            and timezone.now() - self.started_at > _LONGEST_IMPORT
+        )
 
 
 class Method(models.TextChoices):

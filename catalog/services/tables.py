@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
@@ -33,18 +33,29 @@ class Table:
     encoding: str
 
 
+@dataclass(frozen=True, slots=True)
+class OpenTable:
+    """columns: as the header has them, stripped. rows: the cells of each row that has any, with its number."""
+
+    columns: tuple[str, ...]
+    rows: Iterator[tuple[int, list[str]]]
+    encoding: str
+
+
+def table_open(content: bytes) -> OpenTable:
+    """A table row by row. Raises InvalidTable, also while rows are read. Formulas are plain text here."""
+    encoding, text = _decoded(content)
+    header = text[: text.find("\n")] if "\n" in text else text
+    separator = max(_SEPARATORS, key=header.count)
+    rows = _rows(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+    _number, first = next(rows, (1, []))
+    return OpenTable(tuple(column.strip() for column in first), rows, encoding)
+
+
 def table_read(content: bytes, *, needed: Iterable[str]) -> Table:
     """Raises InvalidTable, saying what is wrong with the table as a whole. Formulas are plain text here."""
-    encoding, text = _decoded(content)
-    lines = text.splitlines()
-    header = lines[0] if lines else ""
-    separator = max(_SEPARATORS, key=header.count)
-    try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-        first, *others = list(reader) or [[]]
-    except csv.Error as error:
-        raise InvalidTable(_("The table is not valid CSV: %(reason)s") % {"reason": error}) from error
-    columns = tuple(column.strip().lower() for column in first)
+    table = table_open(content)
+    columns = tuple(column.lower() for column in table.columns)
     missing = [column for column in needed if column not in columns]
     if missing:
         raise InvalidTable(
@@ -53,10 +64,19 @@ def table_read(content: bytes, *, needed: Iterable[str]) -> Table:
         )
     rows = [
         TableRow(number, dict.fromkeys(columns, "") | dict(zip(columns, map(str.strip, row), strict=False)))
-        for number, row in enumerate(others, start=2)
-        if any(map(str.strip, row))
+        for number, row in table.rows
     ]
-    return Table(columns=columns, rows=tuple(rows), encoding=encoding)
+    return Table(columns=columns, rows=tuple(rows), encoding=table.encoding)
+
+
+def _rows(reader: Iterable[list[str]]) -> Iterator[tuple[int, list[str]]]:
+    try:
+        for number, row in enumerate(reader, start=1):
+            # The first one is the header, even an empty one.
+            if number == 1 or any(map(str.strip, row)):
+                yield number, row
+    except csv.Error as error:
+        raise InvalidTable(_("The table is not valid CSV: %(reason)s") % {"reason": error}) from error
 
 
 def neutral_cell(value: str) -> str:
