@@ -189,7 +189,11 @@ class SurveyImage(models.Model):
             models.UniqueConstraint(fields=["survey", "key"], name="surveyimage_key_unique"),
             models.UniqueConstraint(fields=["survey", "image"], name="surveyimage_image_unique"),
         ]
-        indexes = [models.Index(fields=["survey", "rating_count"], name="surveyimage_fewest_first")]
+        indexes = [
+            # With the id, so that a random one of those with the fewest ratings is a look-up.
+            models.Index(fields=["survey", "rating_count", "id"], name="surveyimage_fewest_first"),
+            models.Index(fields=["survey"], condition=Q(gold_value__isnull=False), name="surveyimage_gold"),
+        ]
 
     def __str__(self) -> str:
         return self.key

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import Count, Exists, F, Min, OuterRef, QuerySet
+from django.db.models import Count, F, Min, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -283,11 +283,11 @@ def progress_of(*, rater: Rater) -> Progress:
     seen = _seen(rater)
     done = sum(visit.answered >= len(rater.survey.parts) for visit in seen)
     in_set = done % SET_SIZE
+    firsts = [visit for visit in seen if visit.key.round == 0]
     # More than a set's worth need not be counted.
-    left = _wanting_ratings(rater).all()[:SET_SIZE].count()
-    firsts = sum(visit.key.round == 0 for visit in seen)
+    left = _wanting_ratings(rater.survey, firsts)[:SET_SIZE].count()
     begun = len(seen) - done
-    repeats_left = max(0, _repeats_due(rater.survey, firsts + left) - (len(seen) - firsts))
+    repeats_left = max(0, _repeats_due(rater.survey, len(firsts) + left) - (len(seen) - len(firsts)))
     return Progress(done=done, in_set=in_set, goal=min(SET_SIZE, in_set + begun + left + repeats_left))
 
 
@@ -346,12 +346,12 @@ def _choose(rater: Rater, taken: Sequence[_Seen]) -> _Seen | None:
     blocks, place = divmod(len(firsts), GOLD_EVERY)
     gold_place = random.Random(f"{rater.seed} gold {blocks}").randrange(GOLD_EVERY)
     gold_shown = sum(visit.is_gold for visit in firsts)
-    if gold_shown < blocks + (place >= gold_place) and (gold := _choose_gold(rater, firsts, choice)):
+    if gold_shown < blocks + (place >= gold_place) and (gold := _choose_gold(rater.survey, firsts, choice)):
         return gold
-    if fewest := _choose_fewest(rater, firsts, choice):
+    if fewest := _choose_fewest(rater.survey, firsts, choice):
         return fewest
     # The survey has no more: what it is too small to have at the right distance comes now.
-    if gold_shown <= blocks and (gold := _choose_gold(rater, firsts, choice)):
+    if gold_shown <= blocks and (gold := _choose_gold(rater.survey, firsts, choice)):
         return gold
     return _choose_repeat(taken, due, distance=1, choice=choice)
 
@@ -373,29 +373,24 @@ def _choose_repeat(taken: Sequence[_Seen], due: int, *, distance: int, choice: r
     return _Seen(VisitKey(choice.choice(candidates), 1), 0, is_gold=False) if candidates else None
 
 
-def _choose_gold(rater: Rater, firsts: Sequence[_Seen], choice: random.Random) -> _Seen | None:
+def _choose_gold(survey: Survey, firsts: Sequence[_Seen], choice: random.Random) -> _Seen | None:
     shown = {visit.key.survey_image_id for visit in firsts if visit.is_gold}
-    gold = SurveyImage.objects.filter(survey=rater.survey, gold_value__isnull=False, image__isnull=False)
+    gold = SurveyImage.objects.filter(survey=survey, gold_value__isnull=False, image__isnull=False)
     left = [pk for pk in gold.order_by("pk").values_list("pk", flat=True) if pk not in shown]
     return _Seen(VisitKey(choice.choice(left), 0), 0, is_gold=True) if left else None
 
 
-def _wanting_ratings(rater: Rater) -> QuerySet[SurveyImage]:
-    """What this rater has not answered and the survey wants more ratings of."""
-    answered = Rating.objects.filter(rater=rater, survey_image=OuterRef("pk"), round=0)
+def _wanting_ratings(survey: Survey, firsts: Iterable[_Seen]) -> QuerySet[SurveyImage]:
+    """What is not among `firsts`, and the survey wants more ratings of."""
+    # Their ids, which are known here, and no subquery: a join with all ratings can tempt the planner.
     return SurveyImage.objects.filter(
-        ~Exists(answered),
-        survey=rater.survey,
-        rating_count__lt=rater.survey.ratings_wanted,
-        gold_value__isnull=True,
-        image__isnull=False,
-    )
+        survey=survey, rating_count__lt=survey.ratings_wanted, gold_value__isnull=True, image__isnull=False
+    ).exclude(pk__in=[visit.key.survey_image_id for visit in firsts])
 
 
-def _choose_fewest(rater: Rater, firsts: Sequence[_Seen], choice: random.Random) -> _Seen | None:
+def _choose_fewest(survey: Survey, firsts: Sequence[_Seen], choice: random.Random) -> _Seen | None:
     """A random one of the images with the fewest ratings, by three look-ups in one index."""
-    held = [visit.key.survey_image_id for visit in firsts if not visit.answered]
-    wanting = _wanting_ratings(rater).exclude(pk__in=held)
+    wanting = _wanting_ratings(survey, firsts)
     first = wanting.order_by("rating_count", "pk").values_list("rating_count", "pk").first()
     if first is None:
         return None
