@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import structlog
 from django.db import DatabaseError
 from django.db.models import F
@@ -24,3 +26,15 @@ def outcome_count(*, client: Client, outcome: str) -> None:
             counted.update(count=F("count") + 1)
     except DatabaseError as error:
         logger.warning("not_counted", outcome=outcome, exc_info=error)
+
+
+def source_count_set(*, day: date, outcome: str, count: int) -> bool:
+    """Set how many photos came to a type on a day of the source system; whether that changed anything."""
+    row, is_new = DailyCount.objects.get_or_create(
+        day=day, client=DailyCount.SOURCE_SYSTEM, outcome=outcome, defaults={"count": count}
+    )
+    if not is_new and row.count != count:
+        row.count = count
+        row.save(update_fields=["count"])
+        return True
+    return is_new
