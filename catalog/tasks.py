@@ -25,7 +25,7 @@ _RESTARTS = 3
 def job_begin(job: Job) -> None:
     """Have a job done in the background, whatever becomes of the worker that begins it."""
     work_on_job.enqueue(job.pk)
-    _watch_later(job, 0)
+    _watch_later(job)
 
 
 def job_resume(job: Job) -> None:
@@ -51,17 +51,20 @@ def work_on_job(job_id: int) -> None:
 
 
 @task()
-def watch_job(job_id: int, restarts: int) -> None:
-    """Go on with a job whose worker was killed, and look again later, until it ends."""
+def watch_job(job_id: int, restarts: int, done: int) -> None:
+    """Go on with a job whose worker was killed, and look again later, until it ends.
+
+    restarts: how often it was resumed without getting further than to `done`.
+    """
     job = Job.objects.filter(pk=job_id).first()
     if job is None or not job.is_at_work:
         return
+    if job.done > done:
+        restarts = 0
     if is_stalled(job):
         if restarts >= _RESTARTS:
             with translation.override(job.language):
-                job_cancel(
-                    job=job, error=_("The work stopped several times. Look for a picture that is no ordinary one.")
-                )
+                job_cancel(job=job, error=_("The work stopped several times at the same place."))
             _clean_up(job)
             return
         logger.warning("job_resumed", job=job.pk, done=job.done)
@@ -87,7 +90,7 @@ def _clean_up(job: Job) -> None:
         archive_remove(job.archive)
 
 
-def _watch_later(job: Job, restarts: int) -> None:
+def _watch_later(job: Job, restarts: int = 0) -> None:
     # The immediate backend, which tests may use, cannot wait, and needs no watching.
     if watch_job.get_backend().supports_defer:
-        watch_job.using(run_after=timezone.now() + STALLED_AFTER).enqueue(job.pk, restarts)
+        watch_job.using(run_after=timezone.now() + STALLED_AFTER).enqueue(job.pk, restarts, job.done)

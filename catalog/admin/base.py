@@ -95,8 +95,8 @@ class FixedRowsAdmin(CatalogAdmin):
 def thumbnail(image: CelebrityImage) -> SafeString:
     return format_html(
         '<img src="{}" width="{}" height="{}" loading="lazy" alt="" '
-        'style="width:{}px;height:{}px;object-fit:cover;border-radius:6px">',
-        image.url,
+        'style="width:{}px;height:{}px;max-width:none;object-fit:cover;border-radius:6px">',
+        image.thumbnail_url,
         THUMBNAIL_WIDTH,
         THUMBNAIL_HEIGHT,
         THUMBNAIL_WIDTH,

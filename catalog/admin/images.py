@@ -7,18 +7,24 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.files.uploadedfile import UploadedFile
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
+from unfold.decorators import action
 from unfold.widgets import UnfoldAdminImageFieldWidget, UnfoldBooleanSwitchWidget
 
 from catalog.admin.base import CatalogAdmin, thumbnail
+from catalog.admin.labels import begin_autolabel, export_response
 from catalog.errors import CatalogError
-from catalog.models import CelebrityImage
+from catalog.models import CelebrityImage, FaceType, ImageLabel
+from catalog.models.labels import LabelSource, LabelState
+from catalog.services.image_check import picture_check
 from catalog.services.images import (
-    image_add,
+    image_add_picture,
     image_delete,
     image_publish,
     image_set_type,
@@ -26,6 +32,9 @@ from catalog.services.images import (
     image_update,
     image_verify,
 )
+from catalog.services.labels import part_labels_set_types
+from catalog.services.pictures import Picture
+from inference.contracts import FacePart
 
 _NEEDED_TO_PUBLISH = ("face_type", "source", "licence")
 
@@ -61,15 +70,29 @@ class NewImageForm(ImageForm):
         widget=UnfoldAdminImageFieldWidget,
         help_text=_("JPEG, PNG or WebP. Stored without metadata, at most 800 pixels long."),
     )
+    add_anyway = forms.BooleanField(
+        label=_("Add it anyway"),
+        required=False,
+        widget=UnfoldBooleanSwitchWidget,
+        help_text=_("Even if it looks like another picture, or no usable face is found in it."),
+    )
 
-    def clean_upload(self) -> bytes:
+    def clean_upload(self) -> Picture:
         upload: UploadedFile[bytes] = self.cleaned_data["upload"]
-        content: bytes = upload.read()
         try:
-            image_verify(content=content)
+            return image_verify(content=upload.read())
         except CatalogError as error:
             raise forms.ValidationError(str(error), code=error.code) from error
-        return content
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        picture = cleaned.get("upload")
+        if picture and not cleaned.get("add_anyway"):
+            try:
+                picture_check(picture=picture)
+            except CatalogError as error:
+                self.add_error("upload", forms.ValidationError(str(error), code=error.code))
+        return cleaned
 
 
 class PublishedFilter(admin.SimpleListFilter):
@@ -89,26 +112,40 @@ class PublishedFilter(admin.SimpleListFilter):
         return None
 
 
+class LabelFilter(admin.SimpleListFilter):
+    title = _("label")
+    parameter_name = "label"
+
+    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, Any]]:
+        return [("none", _("nobody labelled it")), *LabelState.choices]
+
+    def queryset(self, _request: HttpRequest, queryset: QuerySet[CelebrityImage]) -> QuerySet[CelebrityImage] | None:
+        if self.value() == "none":
+            return queryset.filter(label=None)
+        return queryset.filter(label__state=self.value()) if self.value() in LabelState.values else None
+
+
 @admin.register(CelebrityImage)
 class CelebrityImageAdmin(CatalogAdmin):
     form = ImageForm
     list_display = ["preview", "celebrity", "face_type", "is_published", "licence", "source", "updated_at"]
     list_display_links = ["preview", "celebrity"]
     list_select_related = ["celebrity", "face_type"]
-    list_filter = ["face_type", PublishedFilter, "celebrity__is_sample", "licence"]
+    list_filter = ["face_type", PublishedFilter, LabelFilter, "licence", "celebrity__is_sample"]
     search_fields = ["celebrity__name_ko", "celebrity__name_en", "source", "licence", "attribution", "sha256"]
     autocomplete_fields = ["celebrity"]
-    readonly_fields = ["picture", "size", "file", "sha256", "created_at", "updated_at"]
+    readonly_fields = ["picture", "label_link", "size", "file", "sha256", "created_at", "updated_at"]
     fieldsets = [
-        (None, {"fields": ["picture", "celebrity", "face_type", "publish"]}),
+        (None, {"fields": ["picture", "label_link", "celebrity", "face_type", "publish"]}),
         (_("Rights"), {"fields": ["source", "licence", "attribution"]}),
         (_("File"), {"fields": ["size", "file", "sha256", "created_at", "updated_at"]}),
     ]
     add_fieldsets = [
-        (None, {"fields": ["upload", "celebrity", "face_type", "publish"]}),
+        (None, {"fields": ["upload", "add_anyway", "celebrity", "face_type", "publish"]}),
         (_("Rights"), {"fields": ["source", "licence", "attribution"]}),
     ]
-    actions = ["publish_selected", "unpublish_selected"]
+    actions = ["publish_selected", "unpublish_selected", "autolabel_selected", "export_selected"]
+    actions_list = ["import_archive"]
 
     @admin.display(description=_("picture"))
     def preview(self, image: CelebrityImage) -> SafeString:
@@ -126,6 +163,14 @@ class CelebrityImageAdmin(CatalogAdmin):
             image.width,
             image.height,
         )
+
+    @admin.display(description=_("label"), empty_value="–")
+    def label_link(self, image: CelebrityImage) -> SafeString | None:
+        label = ImageLabel.objects.filter(image=image).first()
+        if label is None:
+            return None
+        url = reverse("admin:catalog_imagelabel_change", args=[label.pk])
+        return format_html('<a href="{}">{}</a>', url, label.get_state_display())
 
     @admin.display(description=_("size"))
     def size(self, image: CelebrityImage) -> str:
@@ -145,9 +190,13 @@ class CelebrityImageAdmin(CatalogAdmin):
             if not publish:
                 image_unpublish(images=[image])
             image_update(image=image, **values)
-            image_set_type(images=[image], face_type=face_type)
+            _set_type(image, face_type)
         else:
-            image = image_add(content=values.pop("upload"), **values)
+            del values["add_anyway"]
+            face_type = values.pop("face_type")
+            image = image_add_picture(picture=values.pop("upload"), **values)
+            if face_type:
+                _set_type(image, face_type)
         if publish:
             image_publish(images=[image])
         return image
@@ -184,3 +233,32 @@ class CelebrityImageAdmin(CatalogAdmin):
         messages.success(
             request, ngettext("%(count)d image unpublished.", "%(count)d images unpublished.", count) % {"count": count}
         )
+
+    def has_label_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("catalog.change_imagelabel")
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("catalog.add_labelexport")
+
+    @admin.action(description=_("Label automatically"), permissions=["label"])
+    def autolabel_selected(self, request: HttpRequest, images: QuerySet[CelebrityImage]) -> HttpResponse:
+        return begin_autolabel(request, CelebrityImage.objects.filter(pk__in=images.order_by().values("pk")))
+
+    @admin.action(description=_("Export labels for training"), permissions=["export"])
+    def export_selected(self, request: HttpRequest, images: QuerySet[CelebrityImage]) -> HttpResponseBase | None:
+        return export_response(request, ImageLabel.objects.filter(image__in=images.order_by().values("pk")))
+
+    @action(  # type: ignore[untyped-decorator]
+        description=_("Import images"), url_path="import-archive", permissions=["add"], icon="upload_file"
+    )
+    def import_archive(self, _request: HttpRequest) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:catalog_import"))
+
+
+def _set_type(image: CelebrityImage, face_type: FaceType | None) -> None:
+    """A curator's word also stands in the label, which reviewers and training see."""
+    image.refresh_from_db(fields=["face_type"])
+    if image.face_type == face_type:
+        return
+    image_set_type(images=[image], face_type=face_type)
+    part_labels_set_types(changes={(image.pk, FacePart.WHOLE_FACE.value): face_type}, source=LabelSource.CURATOR)

@@ -17,6 +17,7 @@ from django.urls import reverse
 from catalog.models import Celebrity, CelebrityImage, FaceType, Guidance, ScoringPolicy
 from catalog.services.seed import catalog_seed
 from tests.catalog.factories import make_celebrity, make_image, make_images, make_picture
+from tests.fakes import FakeBackend
 
 pytestmark = pytest.mark.django_db
 
@@ -143,7 +144,7 @@ def test_deleting_a_selection_keeps_the_gallery_dense(curator: Client, alpha: Fa
     assert CelebrityImage.objects.count() == 1
 
 
-def test_an_uploaded_picture_is_added_and_published(curator: Client, alpha: FaceType) -> None:
+def test_an_uploaded_picture_is_added_and_published(curator: Client, alpha: FaceType, engine: FakeBackend) -> None:
     url = reverse("admin:catalog_celebrityimage_add")
 
     response = post_image(curator, url, upload=upload(make_picture("PNG")), publish="on")
@@ -153,7 +154,7 @@ def test_an_uploaded_picture_is_added_and_published(curator: Client, alpha: Face
     assert (image.face_type, image.gallery_slot, image.width, image.height) == (alpha, 0, 200, 250)
 
 
-def test_a_picture_is_refused_in_words(curator: Client, alpha: FaceType) -> None:
+def test_a_picture_is_refused_in_words(curator: Client, alpha: FaceType, engine: FakeBackend) -> None:
     url = reverse("admin:catalog_celebrityimage_add")
     content = make_picture()
     post_image(curator, url, upload=upload(content))
