@@ -10,9 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.comparison import CROSS_VALIDATED, CROSS_VALIDATED_MEN, CROSS_VALIDATED_R
-from inference.contracts import FaceAnalysis, FacePart, FaceType
-from inference.dataset import SURVEY_SHARES, ImageFile, RatedFaces, face_files, read_pixels, survey_types
-from inference.decoding import decode
+from inference.contracts import FaceAnalysis, FacePart, FaceType, PhotoLimits
+from inference.dataset import (
+    SURVEY_SHARES,
+    ImageFile,
+    RatedFaces,
+    face_files,
+    rated_faces,
+    read_pixels,
+    survey_types,
+)
 from inference.engine import Engine
 from inference.evaluation.cases import TypesCase
 from inference.evaluation.intervals import correlation_interval, share_interval, statistic_interval
@@ -47,6 +54,8 @@ _R, _KAPPA, _SAME, _NEAR = (
     "same type",
     "at most one type apart",
 )
+# Half size leaves such a face the pixels that a face must have.
+_LARGE = 2 * PhotoLimits().min_face_pixels
 CHANGES: dict[str, Change] = {
     "5 % crop": cropped(0.05),
     "15 % brighter": brightened(1.15),
@@ -83,7 +92,7 @@ def evaluate_types(engine: Engine, data: Path) -> Report:
     """Agreement with the survey, shares and calibration on men; on all held-out faces, steadiness and look-alikes."""
     files = face_files(data)
     held_out = [file for file in files if file.is_held_out]
-    rated = RatedFaces.read(data)
+    rated = rated_faces(data)
     is_man = dict(zip(rated.names, rated.is_man.tolist(), strict=True))
     asked = [file for file in held_out if is_man.get(file.name)]
     men = _judged(engine, asked, rated)
@@ -151,9 +160,11 @@ def _numbers(men: _JudgedMen) -> list[Measurement]:
     return rows
 
 
-def _analyses(engine: Engine, files: Sequence[ImageFile], title: str) -> dict[str, FaceAnalysis]:
-    """By name; a file that is refused is left out."""
-    photos = (decode(file.path.read_bytes()) for file in files)
+def _analyses(
+    engine: Engine, files: Sequence[ImageFile], title: str, change: Change = lambda pixels: pixels
+) -> dict[str, FaceAnalysis]:
+    """Of changed photos by name; a photo that is refused is left out."""
+    photos = (photo_of(change(read_pixels(file.path))) for file in files)
     answers = zip(files, analyze(engine, photos, title, total=len(files)), strict=True)
     return {file.name: answer for file, answer in answers if isinstance(answer, FaceAnalysis)}
 
@@ -195,33 +206,33 @@ def _steadiness(engine: Engine, files: Sequence[ImageFile]) -> list[Measurement]
 
     A photo that is refused after the change has not kept its type.
     """
-    before = _types(engine, files, lambda pixels: pixels, "as it is")
+    before = _analyses(engine, files, "as they are")
     typed = [file for file in files if file.name in before]
-    rows, total = [], len(CHANGES) * len(typed)
-    kept = near = refused = 0
+    types = {name: _type(answer) for name, answer in before.items()}
+    large = {name for name, answer in before.items() if max(answer.face.box.width, answer.face.box.height) >= _LARGE}
+    rows, apart_of_large = [], []
+    apart: list[int] = []
     for title, change in CHANGES.items():
-        after = _types(engine, typed, change, title)
-        apart = [abs(before[name] - given) for name, given in after.items()]
-        rows.append(share(f"same type after: {title}", apart.count(0), len(typed), ">= 0.95"))
-        kept += apart.count(0)
-        near += sum(steps <= 1 for steps in apart)
-        refused += len(typed) - len(apart)
+        after = _analyses(engine, typed, title, change)
+        own = {name: abs(types[name] - _type(answer)) for name, answer in after.items()}
+        rows.append(share(f"same type after: {title}", list(own.values()).count(0), len(typed), ">= 0.95"))
+        apart += own.values()
+        apart_of_large += [steps for name, steps in own.items() if name in large]
+    total, total_of_large = len(CHANGES) * len(typed), len(CHANGES) * len(large)
     return [
         *rows,
-        share("same type after any change", kept, total, ">= 0.95"),
-        share("at most one type apart after any change, if typed", near, total - refused, "1"),
-        share("refused after any change", refused, total),
+        share("same type after any change", apart.count(0), total, ">= 0.95"),
+        share(
+            f"same type after any change, faces of {_LARGE} pixels", apart_of_large.count(0), total_of_large, ">= 0.95"
+        ),
+        share("at most one type apart after any change, if typed", sum(steps <= 1 for steps in apart), len(apart), "1"),
+        share("refused after any change", total - len(apart), total),
     ]
 
 
-def _types(engine: Engine, files: Sequence[ImageFile], change: Change, title: str) -> dict[str, int]:
-    """The changed photos' types by name, from 0, the best; a photo that is refused is left out."""
-    photos = (photo_of(change(read_pixels(file.path))) for file in files)
-    return {
-        file.name: _ORDER.index(judge(answer.parts, answer.calibration, DEFAULT_POLICY).type)
-        for file, answer in zip(files, analyze(engine, photos, title, total=len(files)), strict=True)
-        if isinstance(answer, FaceAnalysis)
-    }
+def _type(answer: FaceAnalysis) -> int:
+    """From 0, the best."""
+    return _ORDER.index(judge(answer.parts, answer.calibration, DEFAULT_POLICY).type)
 
 
 def _look_alikes(engine: Engine, files: Sequence[ImageFile]) -> list[Measurement]:

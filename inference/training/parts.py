@@ -15,20 +15,21 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from inference.dataset import LINE_LABELS, Subset, data_hash, line_labels
+from inference.dataset import Subset, data_hash, line_labels, open_data
 from inference.nets.parts import FaceLines, PartsNet, mirror_lines
 from inference.preprocessing import CROP_SIZE, PADDING_VALUE, Floats, apply, crop_matrix, to_tensor, warp
 from inference.training import augmentation
 from inference.training.augmentation import Rng
 from inference.training.loop import EPOCH_SAMPLES, FitSettings, RunOptions, fit
 from inference.training.release import Trained
-from inference.training.samples import PortraitSampler, jitter_points, labelled_portraits, normalize
-from inference.training.teachers import FACE_TEACHER, LabelledImage
+from inference.training.samples import PortraitSampler, jitter_points, label_sources, labelled_portraits, normalize
+from inference.training.teachers import LabelledImage
 
 # A line this unsure, in shares of the crop's side, was not found.
 THRESHOLDS = {"line_spread": 0.1}
 _LANDMARKED_SHARE = 0.5
 _BATCH = 32
+_TEXTURES = 1000
 _CHUNK = 256
 _VALIDATION_SAMPLES = 512
 
@@ -76,7 +77,7 @@ class PartsSamples(Dataset[dict[str, Tensor]]):
         self._landmarked = [image for image in portraits if image.faces and image.file.name in landmarks]
         self._landmarks = landmarks
         self._guesses = guesses
-        self._textures = [image.pixels for image in portraits[::10]]
+        self._textures = [image.pixels for image in portraits[:: max(10, len(portraits) // _TEXTURES)]]
         self._count = count
         self._seed = seed
 
@@ -184,7 +185,7 @@ def train_parts(run: RunOptions) -> Trained[PartsNet]:
     others = labelled_portraits(run.data, Subset.VALIDATION)
     landmarks = line_labels(run.data)
     files = [image.file for image in (*portraits, *others)]
-    sources = [run.data / LINE_LABELS, run.data / FACE_TEACHER]
+    sources = label_sources(run.data, open_data(run.data).line_tables)
     inputs = data_hash(files, sources)
     landmarked = [image for image in others if image.file.name in landmarks]
     validation = PartsSamples(landmarked, landmarks, {}, _VALIDATION_SAMPLES, run.seed) if landmarked else None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from inference.comparison import CROSS_VALIDATED_R
-from inference.dataset import SURVEY_MEANS, face_files, scene_files
+from inference.dataset import face_files, open_data, scene_files
 from inference.nets.gate import GateNet
 from inference.nets.parts import PartsNet
 from inference.nets.types import TypesNet
@@ -16,7 +16,7 @@ from inference.training.gate import train_gate
 from inference.training.loop import RunOptions
 from inference.training.parts import train_parts
 from inference.training.release import Trained, release_model
-from inference.training.teachers import FACE_TEACHER
+from inference.training.samples import label_sources
 from inference.training.types import train_types
 
 # What the released models were trained for.
@@ -30,14 +30,14 @@ def train(name: str, run: RunOptions) -> Manifest:
 
 def _train_gate(run: RunOptions) -> Trained[GateNet]:
     files = [file for file in face_files(run.data) + scene_files(run.data) if not file.is_held_out]
-    return Trained(train_gate(run), files, [run.data / FACE_TEACHER], GATE_THRESHOLDS)
+    return Trained(train_gate(run), files, label_sources(run.data, []), GATE_THRESHOLDS)
 
 
 def _train_types(run: RunOptions) -> Trained[TypesNet]:
     parts = MODELS.load("parts", PartsNet)
     trained = train_types(run, parts.net)
     files = [file for file in face_files(run.data) if not file.is_held_out]
-    sources = [run.data / SURVEY_MEANS, run.data / FACE_TEACHER]
+    sources = label_sources(run.data, open_data(run.data).rating_tables)
     return Trained(
         trained.net,
         files,

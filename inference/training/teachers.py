@@ -17,14 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from inference.dataset import ImageFile, read_pixels
-from inference.preprocessing import Floats, Pixels
+from inference.dataset import DataError, ImageFile, face_points, read_pixels
+from inference.preprocessing import CROP_SIZE, Floats, Pixels, crop_matrix
 
 # A teacher's face on a portrait counts from here; fainter ones are neither face nor background.
 FACE_SCORE = 0.7
 # YuNet's long side: its best trade between recall and false alarms on portraits.
 _YUNET_SIZE = 320
 FACE_TEACHER = "teachers/face_detection_yunet_2023mar.onnx"
+# From the middle of the five points to YuNet's box, in sides of the crop: the medians over the portraits.
+_BOX_REACH = np.array([[-0.30, -0.455], [0.30, 0.35]])
+# More images than this are read from the disk each time.
+_KEPT_IMAGES = 20_000
 _CHIP_SIZE = 150
 _CHIP_PADDING = 0.25
 
@@ -40,17 +44,28 @@ class FaceLabel:
 
 @dataclass(frozen=True, slots=True)
 class LabelledImage:
-    """An image in memory (H, W, 3 uint8 RGB) with the faces the teacher sees in it, best first."""
+    """An image with the faces in it, best first. kept: its pixels, unless there are too many images for that."""
 
     file: ImageFile
-    pixels: Pixels
+    kept: Pixels | None
     faces: tuple[FaceLabel, ...]
+
+    @property
+    def pixels(self) -> Pixels:
+        """(H, W, 3) uint8 RGB."""
+        return read_pixels(self.file.path) if self.kept is None else self.kept
 
 
 class FaceTeacher:
     """YuNet."""
 
     def __init__(self, data: Path, min_score: float) -> None:
+        """Raises DataError where the data folder lacks its weights."""
+        if not (data / FACE_TEACHER).is_file():
+            raise DataError(
+                f"{data / FACE_TEACHER} is missing: faces whose points no table has are found by it; "
+                "it is face_detection_yunet_2023mar.onnx of opencv_zoo (MIT)"
+            )
         self._detector = cv2.FaceDetectorYN.create(
             str(data / FACE_TEACHER), "", (_YUNET_SIZE, _YUNET_SIZE), min_score, 0.3, 50
         )
@@ -74,13 +89,22 @@ class FaceTeacher:
 
 
 def load_labelled(files: Sequence[ImageFile], data: Path, min_score: float, title: str) -> list[LabelledImage]:
-    """Read images and let the teacher label them."""
-    teacher = FaceTeacher(data, min_score)
+    """Read images with their faces: by the data's own points where it has them, else by the teacher."""
+    known = face_points(data)
+    teacher = None if all(file.name in known for file in files) else FaceTeacher(data, min_score)
     images = []
     for file in tqdm(files, desc=title, unit="image", mininterval=2):
         pixels = read_pixels(file.path)
-        images.append(LabelledImage(file, pixels, teacher(pixels)))
+        faces = (_label_of(known[file.name]),) if teacher is None or file.name in known else teacher(pixels)
+        images.append(LabelledImage(file, pixels if len(files) <= _KEPT_IMAGES else None, faces))
     return images
+
+
+def _label_of(points: Floats) -> FaceLabel:
+    """A face known by its points (5, 2), in the box that the teacher would draw around it."""
+    matrix = crop_matrix(points)
+    side = CROP_SIZE / float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    return FaceLabel((points.mean(axis=0) + _BOX_REACH * side).reshape(4), points, 1.0)
 
 
 def identity_embeddings(portraits: Sequence[LabelledImage], cache: Path) -> dict[str, NDArray[np.float32]]:

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from inference.comparison import CROSS_VALIDATED_R
 from inference.contracts import ScoreCalibration
-from inference.dataset import FOLDS, HELD_OUT_FOLD, RatedFaces, face_files
+from inference.dataset import FOLDS, HELD_OUT_FOLD, RatedFaces, face_files, rated_faces
 from inference.nets.parts import PartsNet, part_boxes
 from inference.nets.types import EMBEDDING, PARTS, TypesNet
 from inference.preprocessing import CROP_SIZE, Floats, apply, crop_matrix, to_tensor, warp
@@ -192,7 +192,7 @@ class TypesTraining:
         self._identities = _standardized(identity_embeddings(portraits, run.out / "dlib_embeddings.npz"), portraits)
         self._lines = guess_lines(parts, portraits)
         self._portraits = [image for image in portraits if image.file.name in self._lines]
-        self._faces = _rated_faces(RatedFaces.read(run.data), self._portraits)
+        self._faces = _rated_faces(rated_faces(run.data), self._portraits)
 
     def train(self) -> TrainedTypes:
         faces = self._faces

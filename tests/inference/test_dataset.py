@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference.dataset import PEOPLE, ImageFile, RatedFaces, Subset, face_files, scene_files
+from inference.dataset import PEOPLE, ImageFile, Subset, face_files, rated_faces, scene_files
 from inference.training.people import group_people, write_people
 
 
@@ -111,7 +111,7 @@ def test_a_person_is_held_out_only_where_each_of_the_files_is(tmp_path: Path):
 
 
 def test_each_part_has_the_rating_of_the_whole_face(data: Path):
-    rated = RatedFaces.read(data)
+    rated = rated_faces(data)
 
     assert rated.part_ratings.shape == (len(rated.names), 3)
     assert (rated.part_ratings == rated.rating[:, None]).all()
