@@ -110,7 +110,10 @@ class Engine:
         position = (position + _mirror_lines(mirrored)) / 2
         rated = self._types(both, torch.cat([part_boxes(position), part_boxes(_mirror_lines(position))]))
         embedding = functional.normalize(_mean_of_mirrored(rated.embedding), dim=-1)
-        columns = (position, _mean_of_mirrored(found.spread), _mean_of_mirrored(rated.probabilities), embedding)
+        spread, mirrored_spread = found.spread.chunk(2)
+        # A mirror image's left edge is the face's right one.
+        spread = (spread + mirrored_spread[:, [1, 0, 2, 3, 4]]) / 2
+        columns = (position, spread, _mean_of_mirrored(rated.probabilities), embedding)
         return [
             FaceRating(*values) for values in zip(*(column.cpu().double().numpy() for column in columns), strict=True)
         ]
