@@ -78,6 +78,7 @@ def label_accept(
     if {decision.part for decision in parts if decision.box} != set(FacePart):
         raise InvalidLabel(_("An accepted label needs a box for each part."))
     is_corrected = step.save_parts(parts)
+    _check_lines(step.parts)
     action = ReviewEvent.Action.CORRECT if is_corrected else ReviewEvent.Action.ACCEPT
     event = step.finish(action, LabelState.ACCEPTED)
     whole = step.parts[FacePart.WHOLE_FACE].face_type
@@ -188,6 +189,13 @@ class _Step:
         if is_moved or is_retyped:
             part.save()
         return is_moved or is_retyped
+
+
+def _check_lines(parts: Mapping[str, PartLabel]) -> None:
+    """Training reads the lines of a face from its boxes, so these must be those of one face."""
+    whole, upper = parts[FacePart.WHOLE_FACE].box, parts[FacePart.UPPER_FACE].box
+    if whole and upper and not (whole.y0 < upper.y1 < whole.y1):
+        raise InvalidLabel(_("The upper face must end inside the whole face, at the base of the nose."))
 
 
 def _locked(label_id: int) -> ImageLabel | None:

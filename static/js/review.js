@@ -19,7 +19,6 @@
   const picture = element("review-picture");
   const image = element("review-image");
   const boxes = element("review-boxes");
-  const token = page.querySelector("[name=csrfmiddlewaretoken]").value;
 
   let queueName = configuration.state;
   let first = configuration.first;
@@ -44,10 +43,16 @@
     }
   }
 
+  // Read each time: signing in again in another tab changes it.
+  function token() {
+    const cookie = document.cookie.split("; ").find((pair) => pair.startsWith("csrftoken="));
+    return cookie ? cookie.slice("csrftoken=".length) : page.querySelector("[name=csrfmiddlewaretoken]").value;
+  }
+
   async function post(url, body) {
     const response = await fetch(url, {
       method: "POST",
-      headers: { "Content-Type": "application/json", "X-CSRFToken": token },
+      headers: { "Content-Type": "application/json", "X-CSRFToken": token() },
       body: JSON.stringify(body),
       // A decision still arrives when the page is left right after it.
       keepalive: true,

@@ -9,7 +9,17 @@ from typing import Any
 
 from PIL import Image
 
-from catalog.models import Celebrity, CelebrityImage, FaceType, Survey, SurveyImage, SurveyResult, SurveyResultRow
+from catalog.models import (
+    Celebrity,
+    CelebrityImage,
+    FaceType,
+    ImageLabel,
+    PartLabel,
+    Survey,
+    SurveyImage,
+    SurveyResult,
+    SurveyResultRow,
+)
 from catalog.models.survey import Method, Scale
 from catalog.services.images import image_publish
 from inference import contracts
@@ -85,3 +95,30 @@ def make_result_row(image: CelebrityImage, **fields: Any) -> SurveyResultRow:
     survey_image = SurveyImage.objects.create(survey=survey, image=image, key=str(image.pk))
     values: dict[str, Any] = {"part": "whole_face", "value": 2, "count": 1, "rank": 1} | fields
     return SurveyResultRow.objects.create(result=result, survey_image=survey_image, **values)
+
+
+# Of a picture of 480 by 600 pixels, as make_image claims to be.
+PART_BOXES = {
+    "whole_face": (120.0, 120.0, 360.0, 480.0),
+    "upper_face": (120.0, 200.0, 360.0, 350.0),
+    "lower_face": (120.0, 350.0, 360.0, 480.0),
+}
+
+
+def make_label(image: CelebrityImage | None = None, face_type: FaceType | None = None, **fields: Any) -> ImageLabel:
+    """A label as the auto-labeller proposes it, all parts of one type."""
+    label = ImageLabel.objects.create(**({"image": image or make_image(), "doubt": 0.5} | fields))
+    PartLabel.objects.bulk_create(
+        PartLabel(
+            label=label,
+            part=part,
+            **dict(zip(("x0", "y0", "x1", "y1"), box, strict=True)),
+            box_source="model",
+            face_type=face_type,
+            type_source="model" if face_type else "",
+            confidence=0.5 if face_type else None,
+            model_version="types-0",
+        )
+        for part, box in PART_BOXES.items()
+    )
+    return label
