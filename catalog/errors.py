@@ -273,6 +273,13 @@ class RatingsNotImported(CatalogError):
         self.report = report
 
 
+class SurveyWithoutImages(CatalogError):
+    """A survey that asks about no picture cannot be opened."""
+
+    status = 409
+    code = "survey_without_images"
+
+
 class ImportNotPossible(CatalogError):
     """The import is running, or over."""
 

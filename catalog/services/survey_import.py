@@ -40,6 +40,7 @@ _NAMES_AT_ONCE = 500
 _PROBLEMS_SHOWN = 100
 _ANSWERS_SHOWN = 10
 _FILE_NAME_LENGTH = 200
+_ENCODING_NAMES = {"utf-8-sig": "UTF-8", "cp949": "CP949"}
 # Google Forms' first column, which is about no image.
 _TIMESTAMPS = ("timestamp", "타임스탬프")
 # What columns are often called, to suggest where things are.
@@ -133,11 +134,11 @@ def ratings_import(
     survey: Survey,
     content: bytes,
     options: ImportOptions,
-    progress: Callable[[int], object] = lambda _count: None,
+    progress: Callable[[int, int], object] = lambda _written, _total: None,
 ) -> ImportReport:
     """Import a file's ratings, all that can be or, unless options.skip_bad_rows, none.
 
-    progress: told how many ratings were written since it was told last.
+    progress: told how many ratings were written since it was told last, and how many there are in all.
     Raises InvalidTable, TableTooLarge, and RatingsNotImported, whose `report` says why.
     """
     file = _read(survey, content, options)
@@ -204,7 +205,7 @@ def _check(survey: Survey, file: RatingFile, options: ImportOptions) -> _Checked
     problems.sort(key=lambda problem: problem.row)
     added = [images[at] for at in np.unique(answers.image[new]) if images[at].survey_image_id is None]
     report = ImportReport(
-        encoding=file.encoding,
+        encoding=_ENCODING_NAMES[file.encoding],
         rows=file.rows,
         filtered=file.filtered,
         blank=file.blank,
@@ -342,7 +343,7 @@ def _find_pictures(names: Sequence[str]) -> dict[str, list[int]]:
 # --- Writing ---
 
 
-def _write(survey: Survey, checked: _Checked, progress: Callable[[int], object]) -> None:
+def _write(survey: Survey, checked: _Checked, progress: Callable[[int, int], object]) -> None:
     file, new = checked.file, np.flatnonzero(checked.new)
     image_ids = _make_images(survey, checked, sorted({file.image[at] for at in new}))
     rater_ids = _make_raters(survey, checked, sorted({file.rater[at] for at in new}))
@@ -362,7 +363,7 @@ def _write(survey: Survey, checked: _Checked, progress: Callable[[int], object])
                 for at in some
             ]
         )
-        progress(len(some))
+        progress(len(some), len(new))
     first_part = PARTS.index(survey.parts[0])
     _count_ratings(
         Counter(image_ids[file.image[at]] for at in new if file.part[at] == first_part and file.round[at] == 0)
