@@ -72,7 +72,7 @@ class JobAdmin(ReadOnlyScreen):
             path("import/", self.admin_site.admin_view(self.import_view), name="catalog_import"),
             path("<int:job_id>/progress/", self.admin_site.admin_view(self.progress_view), name="catalog_job_progress"),
             path("<int:job_id>/report/", self.admin_site.admin_view(self.report_view), name="catalog_job_report"),
-            path("<int:job_id>/<slug:step>/", self.admin_site.admin_view(self.step_view), name="catalog_job_step"),
+            path("<int:job_id>/step/<slug:step>/", self.admin_site.admin_view(self.step_view), name="catalog_job_step"),
         ]
         return [*own, *super().get_urls()]
 
