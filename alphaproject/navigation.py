@@ -21,6 +21,7 @@ SCREENS: dict[Promise, list[tuple[Promise, str, str]]] = {
         (_("Images"), "photo_library", "catalog.celebrityimage"),
         (_("Image jobs"), "upload_file", "catalog.job"),
         (_("Labels"), "label", "catalog.imagelabel"),
+        (_("Label exports"), "archive", "catalog.labelexport"),
         (_("Guidance"), "help", "catalog.guidance"),
         (_("Scoring policies"), "tune", "catalog.scoringpolicy"),
     ],

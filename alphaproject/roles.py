@@ -21,7 +21,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     # Edits everything in the catalogue.
     "curator": (*_VIEWER, "catalog.*", _TASKS),
     # Takes labels out and puts models to use.
-    "ml_engineer": (*_VIEWER, "catalog.export_*", "inference.*", _TASKS),
+    "ml_engineer": (*_VIEWER, "catalog.add_labelexport", "inference.*", _TASKS),
     # All of these, other people's results and photos, users and their roles, and the audit log.
     "administrator": (
         "catalog.*",
