@@ -79,7 +79,6 @@ def parts_page(report: Report, data: Path) -> Page:
 
 def types_page(report: Report, data: Path) -> Page:
     cases = [case for case in report.cases if isinstance(case, TypesCase)]
-    survey, given = (np.array([_ORDER.index(getattr(case, name)) for case in cases]) for name in ("survey", "given"))
     worst = sorted(
         cases,
         key=lambda case: (-abs(_ORDER.index(case.given) - _ORDER.index(case.survey)), -case.confidence),
@@ -88,21 +87,8 @@ def types_page(report: Report, data: Path) -> Page:
         title=report.model,
         note=_NOTE,
         measurements=report.measurements,
-        plots=[
-            Picture(
-                plots.confusion(survey, given, [str(face_type) for face_type in FaceType]),
-                "Confusion of the model's types with the survey's.",
-            ),
-            Picture(
-                plots.reliability(np.array([case.confidence for case in cases]), survey == given),
-                "Reliability: how often a type given with some confidence is the survey's, in the ten bins of equal "
-                "width that the calibration error is taken over.",
-            ),
-            Picture(
-                plots.scatter(*_scores_and_ratings(cases), ("score", "mean rating")),
-                "The score over the raters' mean rating.",
-            ),
-        ],
+        # Where nobody got a type there is nothing to draw.
+        plots=_types_plots(cases) if cases else [],
         groups=_group_tables(cases, data, _agreement),
         worst=[
             _picture(
@@ -114,6 +100,25 @@ def types_page(report: Report, data: Path) -> Page:
         ],
         quoted=report.quoted,
     )
+
+
+def _types_plots(cases: Sequence[TypesCase]) -> list[Picture]:
+    survey, given = (np.array([_ORDER.index(getattr(case, name)) for case in cases]) for name in ("survey", "given"))
+    return [
+        Picture(
+            plots.confusion(survey, given, [str(face_type) for face_type in FaceType]),
+            "Confusion of the model's types with the survey's.",
+        ),
+        Picture(
+            plots.reliability(np.array([case.confidence for case in cases]), survey == given),
+            "Reliability: how often a type given with some confidence is the survey's, in the ten bins of equal "
+            "width that the calibration error is taken over.",
+        ),
+        Picture(
+            plots.scatter(*_scores_and_ratings(cases), ("score", "mean rating")),
+            "The score over the raters' mean rating.",
+        ),
+    ]
 
 
 PAGES: dict[str, Callable[[Report, Path], Page]] = {"gate": gate_page, "parts": parts_page, "types": types_page}
