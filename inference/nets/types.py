@@ -13,7 +13,7 @@ from inference.nets.layers import ConvNormAct, ResidualBlock
 PARTS = 3
 TYPES = 5
 EMBEDDING = 128
-_ROI_CELLS = 4
+ROI_CELLS = 4
 
 
 class TypePrediction(NamedTuple):
@@ -58,19 +58,24 @@ class TypesNet(nn.Module):
             ResidualBlock(160, 160),
         )
         self.reduce = nn.ModuleList([ConvNormAct(160, 64, 1) for _ in range(PARTS)])
-        self.embed = nn.ModuleList([nn.Linear(64 * _ROI_CELLS**2, EMBEDDING) for _ in range(PARTS)])
+        self.embed = nn.ModuleList([nn.Linear(64 * ROI_CELLS**2, EMBEDDING) for _ in range(PARTS)])
         self.rate = nn.Parameter(torch.zeros(PARTS, EMBEDDING))
         self.bias = nn.Parameter(torch.zeros(PARTS))
         self.ordinal = OrdinalHead()
 
+    def forward_cells(self, crops: Tensor, boxes: Tensor) -> Tensor:
+        """What each part's box holds, on a grid of cells: (B, 3, 64, 4, 4)."""
+        features = self.trunk(crops)
+        parts = [roi_sample(reduce(features), boxes[:, index]) for index, reduce in enumerate(self.reduce)]
+        return torch.stack(parts, dim=1)
+
+    def forward_embeddings(self, cells: Tensor) -> Tensor:
+        """Part embeddings (B, 3, 128) of cells (B, 3, 64, 4, 4)."""
+        return torch.stack([embed(cells[:, index].flatten(1)) for index, embed in enumerate(self.embed)], dim=1)
+
     def forward_features(self, crops: Tensor, boxes: Tensor) -> Tensor:
         """Part embeddings (B, 3, 128), before any rating."""
-        features = self.trunk(crops)
-        parts = []
-        for index, (reduce, embed) in enumerate(zip(self.reduce, self.embed, strict=True)):
-            cells = roi_sample(reduce(features), boxes[:, index])
-            parts.append(embed(cells.flatten(1)))
-        return torch.stack(parts, dim=1)
+        return self.forward_embeddings(self.forward_cells(crops, boxes))
 
     def forward_head(self, embeddings: Tensor) -> Tensor:
         """Type probabilities (B, 3, 5) of part embeddings (B, 3, 128)."""
@@ -82,7 +87,7 @@ class TypesNet(nn.Module):
         return TypePrediction(self.forward_head(embeddings), functional.normalize(embeddings[:, 0], dim=-1))
 
 
-def roi_sample(features: Tensor, boxes: Tensor, cells: int = _ROI_CELLS) -> Tensor:
+def roi_sample(features: Tensor, boxes: Tensor, cells: int = ROI_CELLS) -> Tensor:
     """Average a grid of cells out of one box of each feature map.
 
     Each cell is the mean of 2 x 2 bilinear samples.

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm import tqdm
 
 # Data loaders fork this many; augmentation and the net's own threads then share the cores.
-_WORKERS = min(os.cpu_count() or 1, 8)
+WORKERS = min(os.cpu_count() or 1, 8)
 # A checkpoint, and a look at the validation samples, so many times a run and at least every so many steps.
 _CHECKPOINTS = 20
 _CHECKPOINT_EVERY = 500
@@ -124,8 +124,8 @@ def fit(
     loader: DataLoader[Any] = DataLoader(
         Subset(samples, range(start * settings.batch, settings.steps * settings.batch)),
         batch_size=settings.batch,
-        num_workers=_WORKERS,
-        worker_init_fn=_one_thread,
+        num_workers=WORKERS,
+        worker_init_fn=one_thread,
         prefetch_factor=4,
     )
     mean_loss = 0.0
@@ -187,7 +187,7 @@ class _Best:
 
 
 def _batches(samples: Dataset[Any], size: int) -> Sequence[Any]:
-    return list(DataLoader(samples, batch_size=size, num_workers=_WORKERS, worker_init_fn=_one_thread))
+    return list(DataLoader(samples, batch_size=size, num_workers=WORKERS, worker_init_fn=one_thread))
 
 
 @torch.no_grad()
@@ -248,6 +248,6 @@ def _to_device(batch: Any, device: torch.device) -> Any:
     return {name: value.to(device, non_blocking=True) for name, value in batch.items()}
 
 
-def _one_thread(_worker: int) -> None:
+def one_thread(_worker: int) -> None:
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from inference.comparison import CROSS_VALIDATED_R
 from inference.dataset import face_files, open_data, scene_files
 from inference.nets.gate import GateNet
 from inference.nets.parts import PartsNet
@@ -15,12 +14,13 @@ from inference.training.gate import THRESHOLDS as GATE_THRESHOLDS
 from inference.training.gate import train_gate
 from inference.training.loop import RunOptions
 from inference.training.parts import train_parts
+from inference.training.recognition import recognition_weights
 from inference.training.release import Trained, release_model
 from inference.training.samples import label_sources
 from inference.training.types import train_types
 
 # What the released models were trained for.
-EPOCHS = {"gate": 20, "parts": 7, "types": 34}
+EPOCHS = {"gate": 20, "parts": 7, "types": 36}
 
 
 def train(name: str, run: RunOptions) -> Manifest:
@@ -37,15 +37,9 @@ def _train_types(run: RunOptions) -> Trained[TypesNet]:
     parts = MODELS.load("parts", PartsNet)
     trained = train_types(run, parts.net)
     files = [file for file in face_files(run.data) if not file.is_held_out]
-    sources = label_sources(run.data, open_data(run.data).rating_tables)
+    sources = [*label_sources(run.data, open_data(run.data).rating_tables), recognition_weights()]
     return Trained(
-        trained.net,
-        files,
-        sources,
-        {},
-        trained.calibration,
-        {CROSS_VALIDATED_R: trained.left_out_r},
-        parts_version=parts.manifest.version,
+        trained.net, files, sources, {}, trained.calibration, trained.metrics, parts_version=parts.manifest.version
     )
 
 

@@ -1,13 +1,15 @@
 """The type model's recipe.
 
-1. The trunk: every part's embedding predicts a teacher's identity embedding of the face, on all portraits,
-   and the survey's 34 attributes, on rated faces that are not adult men. It never sees a man's rating.
-2. The ratings: ridge regression of the appearance rating on each part's embedding, once for each fold of
-   men left out and once on all; thresholds and calibration curve are fitted on the men left out.
+1. The trunk: every part's embedding predicts principal components of what a teacher, dlib's face-recognition
+   net, sees in that part, on portraits and on morphs of two of them, and the survey's 34 attributes, on rated
+   faces. It never sees an adult man of the survey, neither his picture nor his rating.
+2. The ratings: ridge regression of the appearance rating on each part's embedding. To all of it adult men are
+   strangers, so cross-validating the regression over them is all that honest numbers need.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,26 +20,31 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from inference.comparison import CROSS_VALIDATED_R
 from inference.contracts import ScoreCalibration
-from inference.dataset import FOLDS, HELD_OUT_FOLD, RatedFaces, face_files, rated_faces
+from inference.dataset import HELD_OUT_FOLD, ImageFile, Subset, data_hash, face_files, rated_faces
 from inference.nets.parts import PartsNet, part_boxes
 from inference.nets.types import EMBEDDING, PARTS, TypesNet
-from inference.preprocessing import CROP_SIZE, Floats, apply, crop_matrix, to_tensor, warp
+from inference.preprocessing import CROP_SIZE, CROP_TEMPLATE, Floats, Pixels, apply, crop_matrix, to_tensor, warp
 from inference.training import augmentation
 from inference.training.augmentation import Rng
 from inference.training.calibration import cross_validated, fit_type_scale
 from inference.training.loop import EPOCH_SAMPLES, FitSettings, RunOptions, fit
+from inference.training.morphs import CANVAS_TO_CROP, AlignedPortrait, align, lines_through, touching_points
 from inference.training.parts import guess_lines
-from inference.training.samples import PortraitSampler, jitter_points, normalize
-from inference.training.teachers import FACE_SCORE, LabelledImage, identity_embeddings, load_labelled
+from inference.training.pool import CELL_CHANNELS, FacePool, Teacher, build_pool, pool_of, shares_by_set
+from inference.training.samples import jitter_points, normalize
+from inference.training.teachers import FACE_SCORE, LabelledImage, load_labelled
 
 _BATCH = 32
-_RATED_SHARE = 0.3
-_VIEWS = 8
+# Of the samples so many are rated faces, portraits; the others are morphs.
+_RATED_SHARE, _PORTRAIT_SHARE = 0.15, 0.25
+_MORPHS = 10_000
+_VIEWS = 10
 # Faces other than adult men teach the rating too, with this weight against a man's.
 _OTHERS_WEIGHT = 0.3
 _RIDGE = 0.3
+# How much a rating's dependence on the view costs, against what rating every view alike would need.
+_STEADINESS = 1.0
 _CHUNK = 128
 
 
@@ -47,38 +54,30 @@ class TypesTrainee(nn.Module):
     def __init__(self, attributes: int) -> None:
         super().__init__()
         self.net = TypesNet()
-        self.identity = nn.ModuleList([nn.Linear(EMBEDDING, 128) for _ in range(PARTS)])
+        self.cells = nn.ModuleList([nn.Conv2d(64, CELL_CHANNELS, 1) for _ in range(PARTS)])
         self.attributes = nn.ModuleList([nn.Linear(EMBEDDING, attributes) for _ in range(PARTS)])
 
-    def forward(self, crops: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
-        """Identity embeddings (B, 3, 128) and attributes (B, 3, A), both standardized, from each part."""
-        parts = self.net.forward_features(crops, boxes)
-        return (
-            torch.stack([head(parts[:, index]) for index, head in enumerate(self.identity)], dim=1).float(),
-            torch.stack([head(parts[:, index]) for index, head in enumerate(self.attributes)], dim=1).float(),
-        )
+    def forward(self, crops: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Of each part the embedding (B, 3, 128), the cells' features (B, 3, 48, 4, 4) and attributes (B, 3, A)."""
+        cells = self.net.forward_cells(crops, boxes)
+        parts = self.net.forward_embeddings(cells)
+        seen = torch.stack([head(cells[:, index]) for index, head in enumerate(self.cells)], dim=1)
+        attributes = torch.stack([head(parts[:, index]) for index, head in enumerate(self.attributes)], dim=1)
+        return parts.float(), seen.float(), attributes.float()
 
 
 class TypesSamples(Dataset[dict[str, Tensor]]):
-    """Aligned crops with part boxes, the teacher's embedding, and attributes where known (NaN elsewhere)."""
+    """Views of a pool's faces with part boxes, the teacher's targets, and attributes where known (NaN elsewhere)."""
 
     def __init__(
-        self,
-        portraits: Sequence[LabelledImage],
-        lines: Mapping[str, Floats],
-        identities: Mapping[str, NDArray[np.float32]],
-        attributes: Mapping[str, Floats],
-        *,
-        count: int,
-        seed: int,
+        self, pool: FacePool, files: Sequence[ImageFile], attributes: Floats, *, count: int, seed: int
     ) -> None:
-        usable = [image for image in portraits if image.file.name in lines]
-        self._portraits = PortraitSampler(usable)
-        self._rated = [image for image in usable if image.file.name in attributes]
-        self._lines = lines
-        self._identities = identities
+        """files: of the pool's P portraits, which come first in it. attributes (P, A): of them, NaN where unknown."""
+        self._pool = pool
+        self._shares = shares_by_set(files).cumsum()
+        self._rated = np.flatnonzero(~np.isnan(attributes).any(axis=1))
         self._attributes = attributes
-        self._unknown = np.full_like(next(iter(attributes.values())), np.nan)
+        self._unknown = np.full(attributes.shape[1], np.nan)
         self._count = count
         self._seed = seed
 
@@ -87,190 +86,281 @@ class TypesSamples(Dataset[dict[str, Tensor]]):
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         rng = np.random.default_rng((self._seed, index))
-        if rng.random() < _RATED_SHARE:
-            portrait = self._rated[int(rng.integers(len(self._rated)))]
-        else:
-            portrait = self._portraits.draw(rng)
-        name = portrait.file.name
-        crop, boxes = random_view(portrait, self._lines[name], rng, 1.0)
+        return self._sample(self._draw(rng), rng, 1.0)
+
+    def _draw(self, rng: Rng) -> int:
+        kind, portraits = rng.random(), len(self._attributes)
+        if kind < _RATED_SHARE and len(self._rated):
+            return int(rng.choice(self._rated))
+        if kind < _RATED_SHARE + _PORTRAIT_SHARE or portraits == len(self._pool):
+            return min(int(np.searchsorted(self._shares, rng.random(), side="right")), portraits - 1)
+        return int(rng.integers(portraits, len(self._pool)))
+
+    def _sample(self, index: int, rng: Rng, strength: float) -> dict[str, Tensor]:
+        is_mirrored = rng.random() < 0.5
+        lines = self._pool.lines[index]
+        crop, boxes = random_view(
+            self._pool.pixels(index), CANVAS_TO_CROP, lines, rng, strength, is_mirrored=is_mirrored
+        )
+        cells = self._pool.cells[index]
+        known = self._attributes[index] if index < len(self._attributes) else self._unknown
         return {
             "image": torch.from_numpy(crop),
             "boxes": boxes,
-            "identity": torch.from_numpy(self._identities[name]),
-            "attributes": torch.from_numpy(self._attributes.get(name, self._unknown)).float(),
+            "embeddings": torch.from_numpy(self._pool.embeddings[index]).float(),
+            "cells": torch.from_numpy(np.ascontiguousarray(cells[..., ::-1] if is_mirrored else cells)).float(),
+            "attributes": torch.from_numpy(known).float(),
         }
 
 
-def random_view(portrait: LabelledImage, lines: Floats, rng: Rng, strength: float) -> tuple[NDArray[np.uint8], Tensor]:
-    """A jittered crop (128, 128, 3) of a portrait, perhaps mirrored, and its part boxes (3, 4) in shares.
+class TypesValidation(TypesSamples):
+    """Each face of a pool once, hardly changed."""
 
-    lines: (5,) in shares of the canonical crop. strength: 0 gives the canonical crop, as the engine sees it.
+    def __init__(self, pool: FacePool, files: Sequence[ImageFile], attributes: Floats) -> None:
+        super().__init__(pool, files, attributes, count=len(pool), seed=0)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        return self._sample(index, np.random.default_rng(index), 0.3)
+
+
+def random_view(
+    pixels: Pixels, to_crop: Floats, lines: Floats, rng: Rng, strength: float, *, is_mirrored: bool
+) -> tuple[Pixels, Tensor]:
+    """A jittered crop (128, 128, 3) of a face and its part boxes (3, 4) in shares.
+
+    to_crop: (2, 3), from the pixels to the canonical crop. lines: (5,) in shares of that crop. strength: 0 gives
+    that crop itself, as the engine sees it.
     """
-    points = portrait.faces[0].points
-    canonical = crop_matrix(points)
-    matrix = crop_matrix(jitter_points(points, rng, 0.25 * strength))
-    crop = warp(portrait.pixels, matrix)
-    xl, xr, yb, yn, yc = lines * CROP_SIZE
-    middle, level = (xl + xr) / 2, 0.56 * CROP_SIZE
-    touching = np.array([[xl, level], [xr, level], [middle, yb], [middle, yn], [middle, yc]])
-    inverse = np.linalg.inv(np.vstack([canonical, [0, 0, 1]]))[:2]
-    moved = apply(matrix, apply(inverse, touching)) / CROP_SIZE + rng.normal(0, 0.008 * strength, (5, 2))
-    new = np.concatenate([moved[:2, 0], moved[2:, 1]])
-    if rng.random() < 0.5:
+    jitter = crop_matrix(jitter_points(CROP_TEMPLATE * CROP_SIZE, rng, 0.35 * strength))
+    matrix = (np.vstack([jitter, [0, 0, 1]]) @ np.vstack([to_crop, [0, 0, 1]]))[:2]
+    crop = warp(pixels, matrix)
+    touching = apply(jitter, touching_points(lines) * CROP_SIZE) / CROP_SIZE
+    new = lines_through(touching + rng.normal(0, 0.008 * strength, (5, 2)))
+    if is_mirrored:
         crop = np.ascontiguousarray(crop[:, ::-1])
         new = np.array([1 - new[1], 1 - new[0], *new[2:]])
     if strength > 0:
-        crop = augmentation.photometric(crop, rng, 0.5 * strength)
+        crop = augmentation.photometric(crop, rng, 0.6 * strength)
     return crop, part_boxes(torch.from_numpy(new).float())
 
 
 def types_loss(net: nn.Module, batch: dict[str, Tensor]) -> Tensor:
-    """Squared error of the standardized identity embedding and attributes, over all parts.
+    """Squared error of embeddings, cells and attributes, all of them standardized, over all parts.
 
     The whole face counts as much as the two smaller parts together.
     """
-    identity, attributes = net(normalize(batch["image"]), batch["boxes"])
-    weight = torch.tensor([0.5, 0.25, 0.25], device=identity.device)
-    distance = (identity - batch["identity"].unsqueeze(1)).square().mean(dim=-1)
+    embeddings, cells, attributes = net(normalize(batch["image"]), batch["boxes"])
+    weight = torch.tensor([0.5, 0.25, 0.25], device=embeddings.device)
     known = ~batch["attributes"].isnan().any(dim=1)
     target = torch.nan_to_num(batch["attributes"]).unsqueeze(1)
-    error = (attributes - target).square().mean(dim=-1)
-    rated: Tensor = (known[:, None] * error * weight).sum() / known.sum().clamp(min=1)
-    recognized: Tensor = (distance * weight).sum(dim=1).mean()
-    return recognized + rated
+    rated = (known[:, None] * (attributes - target).square().mean(dim=-1)).sum(dim=0) / known.sum().clamp(min=1)
+    error = (embeddings - batch["embeddings"]).square().mean(dim=(0, 2))
+    error = error + 0.5 * (cells - batch["cells"]).square().mean(dim=(0, 2, 3, 4)) + 0.3 * rated
+    total: Tensor = (error * weight).sum()
+    return total
 
 
 @torch.inference_mode()
-def part_embeddings(
+def view_embeddings(
     net: TypesNet, portraits: Sequence[LabelledImage], lines: Mapping[str, Floats], views: int, seed: int
 ) -> Floats:
-    """Part embeddings (N, 3, 128): the mean of `views` jittered views, mirrored ones included."""
+    """Part embeddings (N, V, 3, 128) of the engine's own two views, the crop and its mirror image, and of others."""
     net = net.to("cpu").eval()
-    rows = []
+    found = []
     for start in tqdm(range(0, len(portraits), _CHUNK), desc="embed parts", mininterval=2):
         chunk = portraits[start : start + _CHUNK]
-        total = torch.zeros(len(chunk), PARTS, EMBEDDING)
+        canvases = [align(image, lines[image.file.name]) for image in chunk]
+        rows = []
         for view in range(views):
-            seen = [
-                random_view(image, lines[image.file.name], np.random.default_rng((seed, start + index, view)), 0.5)
-                for index, image in enumerate(chunk)
-            ]
+            seen = []
+            for index, (image, canvas) in enumerate(zip(chunk, canvases, strict=True)):
+                rng, is_mirrored = np.random.default_rng((seed, start + index, view)), view % 2 == 1
+                if view < 2:
+                    to_crop = crop_matrix(image.faces[0].points)
+                    seen.append(random_view(image.pixels, to_crop, canvas.lines, rng, 0.0, is_mirrored=is_mirrored))
+                else:
+                    seen.append(
+                        random_view(canvas.pixels, CANVAS_TO_CROP, canvas.lines, rng, 0.7, is_mirrored=is_mirrored)
+                    )
             crops, boxes = to_tensor([crop for crop, _ in seen]), torch.stack([box for _, box in seen])
-            total += net.forward_features(crops, boxes)
-        rows.append((total / views).double().numpy())
-    return np.concatenate(rows)
+            rows.append(net.forward_features(crops, boxes).double())
+        found.append(torch.stack(rows, dim=1).numpy())
+    return np.concatenate(found)
 
 
 @dataclass(frozen=True, slots=True)
-class TrainedTypes:
-    """net: the one to release. left_out_r: correlation of the score of men left out with their mean rating."""
+class RatedViews:
+    """Embeddings (N, V, 3, 128) of rated faces' views, ratings (N,), who is an adult man (N,), folds (N,)."""
 
-    net: TypesNet
-    calibration: ScoreCalibration
-    left_out_r: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Faces:
-    """The rated portraits of a run. attributes (N, A) and rating (N,) are standardized."""
-
-    portraits: list[LabelledImage]
-    attributes: Floats
+    embeddings: Floats
     rating: Floats
     is_man: NDArray[np.bool_]
     folds: NDArray[np.int64]
 
+    def __getitem__(self, rows: NDArray[np.bool_]) -> RatedViews:
+        return RatedViews(self.embeddings[rows], self.rating[rows], self.is_man[rows], self.folds[rows])
+
+    @property
+    def engine_embeddings(self) -> Floats:
+        """(N, 3, 128), as the engine sees a face: the mean of the crop and its mirror image."""
+        return np.asarray(self.embeddings[:, :2].mean(axis=1))
+
+
+def rating_weights(faces: RatedViews, part: int) -> tuple[Floats, float]:
+    """Weights (128,) and bias that predict men's ratings, standardized over them, from one part's embedding.
+
+    Ridge regression in which faces other than men have an offset of their own and a smaller weight. What a face's
+    embedding does from view to view is penalized too, as if the views were samples of their own.
+    """
+    embeddings, is_man = faces.embeddings[:, :, part], faces.is_man
+    mean = embeddings.mean(axis=1)
+    centre = mean[is_man].mean(axis=0)
+    weight = np.where(is_man, 1.0, _OTHERS_WEIGHT)
+    own = faces.rating[is_man]
+    y = (faces.rating - own.mean()) / own.std()
+    x = np.column_stack([mean - centre, np.ones(len(y)), ~is_man])
+    moments = (x * weight[:, None]).T @ x
+    size = mean.shape[1]
+    moments[:size, :size] += _RIDGE * np.trace(moments[:size, :size]) / size * np.eye(size)
+    moved = (embeddings - mean[:, None]) * np.sqrt(weight)[:, None, None]
+    moments[:size, :size] += _STEADINESS * np.einsum("nvi,nvj->ij", moved, moved, optimize=True) / moved.shape[1]
+    # The two offsets are free, but for a trifle where there are only men.
+    moments[size:, size:] += 1e-6 * np.eye(2)
+    weights = np.linalg.solve(moments, x.T @ (weight * y))
+    return weights[:size], float(weights[size] - centre @ weights[:size])
+
+
+def left_out_latents(faces: RatedViews) -> Floats:
+    """Latent ratings (N, 3) of each fold's faces by weights learned from the other folds alone."""
+    latent = np.empty((len(faces.rating), PARTS))
+    for fold in np.unique(faces.folds):
+        own = faces.folds == fold
+        others = faces[~own]
+        for part in range(PARTS):
+            weights, bias = rating_weights(others, part)
+            latent[own, part] = faces.engine_embeddings[own, part] @ weights + bias
+    return latent
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedTypes:
+    """net: the one to release. metrics: of the regression, cross-validated over all men."""
+
+    net: TypesNet
+    calibration: ScoreCalibration
+    metrics: dict[str, float]
+
 
 class TypesTraining:
-    """One run: what all its fits share is read once."""
+    """One run: what its steps share is read once."""
 
     def __init__(self, run: RunOptions, parts: PartsNet) -> None:
         """parts: the part finder whose boxes the type model will be given."""
-        files = [file for file in face_files(run.data) if not file.is_held_out]
-        portraits = [image for image in load_labelled(files, run.data, FACE_SCORE, "label portraits") if image.faces]
         self._run = run
-        self._identities = _standardized(identity_embeddings(portraits, run.out / "dlib_embeddings.npz"), portraits)
-        self._lines = guess_lines(parts, portraits)
-        self._portraits = [image for image in portraits if image.file.name in self._lines]
-        self._faces = _rated_faces(rated_faces(run.data), self._portraits)
+        self._rated = rated_faces(run.data)
+        men = {name for name, is_man in zip(self._rated.names, self._rated.is_man, strict=True) if is_man}
+        files = trunk_files(face_files(run.data), men)
+        rated = [file for file in face_files(run.data) if file.name in set(self._rated.names)]
+        # Rated faces of all folds are read, because all are cross-validated; the trunk learns from `files` alone.
+        wanted = list({file.name: file for file in [*files, *rated]}.values())
+        images = [image for image in load_labelled(wanted, run.data, FACE_SCORE, "label portraits") if image.faces]
+        self._lines = guess_lines(parts, images)
+        images = [image for image in images if image.file.name in self._lines]
+        own = {file.name for file in files}
+        self._trunk = [image for image in images if image.file.name in own]
+        self._men_and_others = [image for image in images if image.file.name in set(self._rated.names)]
+        weights = hashlib.sha256(b"".join(value.numpy().tobytes() for value in parts.state_dict().values()))
+        self._inputs = f"{data_hash(files)} {weights.hexdigest()} {run.seed} {_MORPHS}"
 
     def train(self) -> TrainedTypes:
-        faces = self._faces
         net = self._pretrain()
-        embeddings = part_embeddings(net, faces.portraits, self._lines, _VIEWS, self._run.seed)
-        latent = np.full((len(faces.portraits), PARTS), np.nan)
+        names = [image.file.name for image in self._men_and_others]
+        row_of = {name: row for row, name in enumerate(self._rated.names)}
+        rows = np.array([row_of[name] for name in names])
+        embeddings = view_embeddings(net, self._men_and_others, self._lines, _VIEWS, self._run.seed)
+        folds = np.array([image.file.fold for image in self._men_and_others])
+        faces = RatedViews(embeddings, self._rated.rating[rows], self._rated.is_man[rows], folds)
+        part_ratings = self._rated.part_ratings[rows]
+        men = faces.is_man
+        metrics = cross_validated(left_out_latents(faces)[men], part_ratings[men], faces.rating[men], folds[men])
+
+        released = folds != HELD_OUT_FOLD
+        known = faces[released]
         for part in range(PARTS):
-            for fold in sorted(set(range(FOLDS)) - {HELD_OUT_FOLD}):
-                learns = faces.folds != fold
-                weights, bias = rating_weights(embeddings[learns, part], faces.rating[learns], faces.is_man[learns])
-                latent[~learns, part] = embeddings[~learns, part] @ weights + bias
-            weights, bias = rating_weights(embeddings[:, part], faces.rating, faces.is_man)
+            weights, bias = rating_weights(known, part)
             net.rate.data[part] = torch.from_numpy(weights).float()
             net.bias.data[part] = bias
-
-        men = faces.is_man
-        rating = faces.rating[men]
-        part_ratings = np.repeat(rating[:, None], PARTS, axis=1)
-        scale = fit_type_scale(latent[men], part_ratings, rating)
+        latent = left_out_latents(known)[known.is_man]
+        scale = fit_type_scale(latent, part_ratings[released & men], faces.rating[released & men])
         net.ordinal.load_state_dict(scale.head.state_dict())
-        left_out = cross_validated(latent[men], part_ratings, rating, faces.folds[men])
-        return TrainedTypes(net.eval(), scale.calibration, left_out[CROSS_VALIDATED_R])
+        return TrainedTypes(net.eval(), scale.calibration, metrics)
 
     def _pretrain(self) -> TypesNet:
-        faces = self._faces
-        trainee = TypesTrainee(faces.attributes.shape[1])
-        steps = self._run.epochs * EPOCH_SAMPLES // _BATCH
-        others = {faces.portraits[row].file.name: faces.attributes[row] for row in np.flatnonzero(~faces.is_man)}
-        samples = TypesSamples(
-            self._portraits, self._lines, self._identities, others, count=steps * _BATCH, seed=self._run.seed
+        run = self._run
+        subsets = [[image for image in self._trunk if image.file.subset is subset] for subset in _TRUNK_SUBSETS]
+        learned, watched = ([align(image, self._lines[image.file.name]) for image in images] for images in subsets)
+        files, watched_files = ([image.file for image in images] for images in subsets)
+        pool, validation = self._pools(learned, watched, shares_by_set(files))
+        attributes, watched_attributes = self._attributes(files, watched_files)
+        steps = run.epochs * EPOCH_SAMPLES // _BATCH
+        samples = TypesSamples(pool, files, attributes, count=steps * _BATCH, seed=run.seed)
+        looks = TypesValidation(validation, watched_files, watched_attributes)
+        trainee = TypesTrainee(self._rated.attributes.shape[1])
+        settings = FitSettings(
+            steps,
+            _BATCH,
+            2e-3,
+            run.out / "types.pt",
+            weight_decay=0.05,
+            device=run.device,
+            seed=run.seed,
+            inputs=self._inputs,
         )
-        checkpoint = self._run.out / "types.pt"
-        settings = FitSettings(steps, _BATCH, 2e-3, checkpoint, weight_decay=0.05, device=self._run.device)
-        trainee.load_state_dict(fit(trainee, samples, types_loss, settings, "types").state_dict())
+        trainee.load_state_dict(fit(trainee, samples, types_loss, settings, "types", looks).state_dict())
         return trainee.net.to("cpu")
+
+    def _pools(
+        self, learned: Sequence[AlignedPortrait], watched: Sequence[AlignedPortrait], shares: Floats
+    ) -> tuple[FacePool, FacePool]:
+        """What the trunk learns from, and what tells it when to stop; kept in the run's folder."""
+        paths = self._run.out / "pool.npz", self._run.out / "validation.npz"
+        pool, validation = (FacePool.read(path, self._inputs) for path in paths)
+        if pool is None or validation is None:
+            teacher = Teacher(self._run.device)
+            pool, targets = build_pool(learned, shares, _MORPHS, teacher, self._run.seed)
+            validation = pool_of(watched, teacher, targets)
+            for path, built in zip(paths, (pool, validation), strict=True):
+                built.write(path, self._inputs)
+        return pool, validation
+
+    def _attributes(self, learned: Sequence[ImageFile], watched: Sequence[ImageFile]) -> tuple[Floats, Floats]:
+        """Attributes (N, A) of faces that are not men, standardized over those to learn from; NaN of all others."""
+        rated = self._rated
+        row_of = {name: row for row, name in enumerate(rated.names) if not rated.is_man[row]}
+        unknown = np.full(rated.attributes.shape[1], np.nan)
+        own, others = (
+            np.array([rated.attributes[row_of[file.name]] if file.name in row_of else unknown for file in files])
+            for files in (learned, watched)
+        )
+        if np.isnan(own).all():
+            return own, np.full_like(others, np.nan)
+        mean, deviation = np.nanmean(own, axis=0), np.nanstd(own, axis=0)
+        return (own - mean) / deviation, (others - mean) / deviation
+
+
+_TRUNK_SUBSETS = (Subset.TRAINING, Subset.VALIDATION)
+
+
+def trunk_files(files: Sequence[ImageFile], men: set[str]) -> list[ImageFile]:
+    """What the trunk may see: no held-out file, and no adult man of the survey of any fold.
+
+    Where there is nobody else, as in a survey's export, it sees the men's pictures, still without their ratings.
+    """
+    allowed = [file for file in files if file.subset in _TRUNK_SUBSETS]
+    return [file for file in allowed if file.name not in men] or allowed
 
 
 def train_types(run: RunOptions, parts: PartsNet) -> TrainedTypes:
     """Train the type model. parts: the part finder whose boxes it will be given."""
     torch.manual_seed(run.seed)
     return TypesTraining(run, parts).train()
-
-
-def _standardized(
-    identities: Mapping[str, NDArray[np.float32]], portraits: Sequence[LabelledImage]
-) -> dict[str, NDArray[np.float32]]:
-    """Of these portraits, every dimension with mean 0 and deviation 1.
-
-    All faces share most of an embedding's length; what tells them apart is what is left.
-    """
-    names = [image.file.name for image in portraits]
-    values = np.stack([identities[name] for name in names])
-    standard = (values - values.mean(axis=0)) / values.std(axis=0)
-    return dict(zip(names, standard, strict=True))
-
-
-def _rated_faces(rated: RatedFaces, portraits: Sequence[LabelledImage]) -> _Faces:
-    row_of = {name: row for row, name in enumerate(rated.names)}
-    seen = [image for image in portraits if image.file.name in row_of]
-    rows = np.array([row_of[image.file.name] for image in seen])
-    attributes, rating, is_man = rated.attributes[rows], rated.rating[rows], rated.is_man[rows]
-    return _Faces(
-        portraits=seen,
-        attributes=(attributes - attributes.mean(axis=0)) / attributes.std(axis=0),
-        rating=(rating - rating[is_man].mean()) / rating[is_man].std(),
-        is_man=is_man,
-        folds=np.array([image.file.fold for image in seen]),
-    )
-
-
-def rating_weights(embeddings: Floats, rating: Floats, is_man: NDArray[np.bool_]) -> tuple[Floats, float]:
-    """Weighted ridge on embeddings (N, 128), with an offset of their own for those who are not adult men."""
-    weight = np.sqrt(np.where(is_man, 1.0, _OTHERS_WEIGHT))[:, None]
-    centre = embeddings[is_man].mean(axis=0)
-    x = np.column_stack([embeddings - centre, np.ones(len(rating)), ~is_man]) * weight
-    y = rating * weight[:, 0]
-    penalty = np.full(x.shape[1], _RIDGE * float((x[:, :-2] ** 2).sum()) / (x.shape[1] - 2))
-    # The two offsets are free.
-    penalty[-2:] = 1e-6
-    weights = np.linalg.solve(x.T @ x + np.diag(penalty), x.T @ y)
-    return weights[:-2], float(weights[-2] - centre @ weights[:-2])

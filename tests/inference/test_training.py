@@ -15,7 +15,6 @@ from inference.training.gate import DetectorSamples, VerifierSamples, place
 from inference.training.parts import PartsSamples, lines_in_crop
 from inference.training.samples import jitter_points
 from inference.training.teachers import FaceLabel, LabelledImage
-from inference.training.types import rating_weights
 
 
 def image_file(name: str, identity: str = "") -> ImageFile:
@@ -134,16 +133,3 @@ def test_a_cover_hides_nose_and_mouth_but_not_the_eyes(portrait):
         assert touched[mouth[1] - 12 : mouth[1] + 4, mouth[0] - 8 : mouth[0] + 8].mean() > 0.5
         for x, y in points[:2].astype(int):
             assert not touched[y - 2 : y + 2, x - 2 : x + 2].any()
-
-
-def test_rating_weights_ignore_that_others_are_rated_higher_as_a_group():
-    rng = np.random.default_rng(0)
-    embeddings = rng.normal(size=(400, 8))
-    is_man = np.arange(400) < 200
-    rating = embeddings[:, 0] + np.where(is_man, 0.0, 5.0)
-
-    weights, bias = rating_weights(embeddings, rating, is_man)
-
-    predicted = embeddings[is_man] @ weights + bias
-    assert np.corrcoef(predicted, rating[is_man])[0, 1] > 0.99
-    assert predicted.mean() == pytest.approx(rating[is_man].mean(), abs=0.05)
