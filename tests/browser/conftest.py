@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ OpenPage = Callable[..., Page]
 
 PHONE = {"width": 390, "height": 844}
 TIMEOUT_MILLISECONDS = 15_000
+# Where tests leave pictures of the pages they opened.
+SCREENSHOTS = Path(os.environ.get("SCREENSHOTS", Path(__file__).resolve().parents[2] / "var" / "screenshots"))
 OPTIONS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -25,6 +28,11 @@ OPTIONS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+def take_screenshot(page: Page, name: str) -> None:
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
 
 @pytest.fixture(scope="module")
