@@ -19,6 +19,7 @@ from unfold.widgets import UnfoldAdminImageFieldWidget, UnfoldBooleanSwitchWidge
 
 from catalog.admin.base import CatalogAdmin, thumbnail
 from catalog.admin.labels import begin_autolabel, export_response
+from catalog.admin.surveys import add_to_survey
 from catalog.errors import CatalogError
 from catalog.models import CelebrityImage, FaceType, ImageLabel
 from catalog.models.labels import LabelSource, LabelState
@@ -144,7 +145,7 @@ class CelebrityImageAdmin(CatalogAdmin):
         (None, {"fields": ["upload", "add_anyway", "celebrity", "face_type", "publish"]}),
         (_("Rights"), {"fields": ["source", "licence", "attribution"]}),
     ]
-    actions = ["publish_selected", "unpublish_selected", "autolabel_selected", "export_selected"]
+    actions = ["publish_selected", "unpublish_selected", "autolabel_selected", "export_selected", add_to_survey]
     actions_list = ["import_archive"]
 
     @admin.display(description=_("picture"))
@@ -236,6 +237,9 @@ class CelebrityImageAdmin(CatalogAdmin):
 
     def has_label_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("catalog.change_imagelabel")
+
+    def has_survey_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("catalog.change_survey")
 
     def has_export_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("catalog.add_labelexport")
