@@ -320,7 +320,7 @@ class SurveyResult(models.Model):
 
     parameters: how types were cut, and by what raters were excluded. excluded: ids of those raters, by reason.
     data_hash: SHA-256 over the survey's ratings, before any were excluded. agreement: by part, Krippendorff's alpha
-    and the others.
+    and the others. groups: by part, what raters of one age or sex answered (see services/rater_groups.py).
     """
 
     survey = models.ForeignKey(Survey, on_delete=models.PROTECT, related_name="results")
@@ -331,6 +331,7 @@ class SurveyResult(models.Model):
     rating_count = models.PositiveIntegerField(_("ratings"))
     rater_count = models.PositiveIntegerField(_("raters"))
     agreement = models.JSONField(_("agreement"), default=dict)
+    groups = models.JSONField(_("groups of raters"), default=dict)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     published_at = models.DateTimeField(_("published"), null=True)
@@ -349,6 +350,7 @@ class SurveyResult(models.Model):
 class SurveyResultRow(models.Model):
     """One part of one image in a result. value: on the survey's scale; low, high: its 95 % interval. rank: 1 is best.
 
+    spread: standard deviation of the ratings, where there are two or more.
     previous: what the part's label was before this result was published, to undo it.
     """
 
@@ -358,6 +360,7 @@ class SurveyResultRow(models.Model):
     value = models.FloatField(_("value"))
     low = models.FloatField(_("from"), null=True)
     high = models.FloatField(_("to"), null=True)
+    spread = models.FloatField(_("spread"), null=True)
     count = models.PositiveIntegerField(_("ratings"))
     rank = models.PositiveIntegerField(_("rank"))
     face_type = models.ForeignKey(

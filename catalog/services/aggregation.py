@@ -59,9 +59,19 @@ def mean_ratings(votes: Votes) -> Estimates:
     total = np.bincount(votes.item, votes.value, votes.items)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = total / count
-        squares = np.bincount(votes.item, (votes.value - mean[votes.item]) ** 2, votes.items)
-        margin = t_quantiles(count - 1) * np.sqrt(squares / (count - 1) / count)
+        margin = t_quantiles(count - 1) * standard_deviations(votes) / np.sqrt(count)
     return Estimates(mean, mean - margin, mean + margin, count)
+
+
+def standard_deviations(votes: Votes) -> Floats:
+    """(I,): of each item's ratings, as a sample's; NaN below two ratings."""
+    count = np.bincount(votes.item, minlength=votes.items)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.bincount(votes.item, votes.value, votes.items) / count
+        squares = np.bincount(votes.item, (votes.value - mean[votes.item]) ** 2, votes.items)
+        deviations: Floats = np.sqrt(squares / (count - 1))
+    deviations[count < 2] = np.nan
+    return deviations
 
 
 def t_quantiles(freedom: Ints) -> Floats:

@@ -41,6 +41,7 @@ from catalog.services.aggregation import (
     mean_ratings,
     rank_correlation,
     rater_quality,
+    standard_deviations,
 )
 from catalog.services.agreement import (
     Level,
@@ -50,6 +51,7 @@ from catalog.services.agreement import (
     spearman_brown,
 )
 from catalog.services.labels import PartKey, PartState, part_labels_restore, part_labels_set_types
+from catalog.services.rater_groups import rater_groups
 from inference.survey_rule import SURVEY_SHARES, survey_types, types_by_cut_points
 
 _ROWS_AT_ONCE = 1000
@@ -168,6 +170,10 @@ def result_create(
         rating_count=sum(len(of_part.value) for of_part in votes.values()),
         rater_count=len(np.unique(np.concatenate([of_part.rater for of_part in votes.values()]))),
         agreement={part: _agreement(of_part, ratings, scale) for part, of_part in votes.items()},
+        groups={
+            part: [asdict(group) for group in rater_groups(of_part, age_bands=ratings.age_bands, sexes=ratings.sexes)]
+            for part, of_part in votes.items()
+        },
         created_by=created_by,
     )
     types = list(FaceType.objects.best_first())
@@ -203,11 +209,12 @@ def _check(scale: Scale, method: Method, cut: Cut) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Ranking:
-    """items: the rated ones, best first. types: 0 (best) to 4, one for each of them."""
+    """items: the rated ones, best first. types: 0 (best) to 4, one for each of them. spread (I,): of the ratings."""
 
     items: Ints
     types: Ints
     estimates: Estimates
+    spread: Floats
 
 
 def _rank(votes: Votes, scale: Scale, method: Method, cut: Cut) -> _Ranking:
@@ -225,7 +232,7 @@ def _rank(votes: Votes, scale: Scale, method: Method, cut: Cut) -> _Ranking:
             types = types_by_cut_points(goodness, [scale.direction * point for point in cut.values])
         case CutKind.CATEGORY:
             types = category[items]
-    return _Ranking(items, types, estimates)
+    return _Ranking(items, types, estimates, standard_deviations(votes))
 
 
 def _estimate(votes: Votes, scale: Scale, method: Method, means: Estimates) -> tuple[Estimates, Ints]:
@@ -255,6 +262,7 @@ def _rows(
             value=float(estimates.value[item]),
             low=_number(estimates.low[item]),
             high=_number(estimates.high[item]),
+            spread=_number(ranking.spread[item]),
             count=int(estimates.count[item]),
             rank=rank,
             face_type=types[face_type],
