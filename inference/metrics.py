@@ -16,6 +16,14 @@ def pearson_r(first: Floats, second: Floats) -> float:
     return float(np.corrcoef(first, second)[0, 1])
 
 
+def rank_correlation(first: Floats, second: Floats) -> float:
+    """Correlation of ranks, -1 to 1. Values that are alike are ranked as they come.
+
+    Source: Spearman 1904, doi:10.2307/1412159.
+    """
+    return pearson_r(*(np.argsort(np.argsort(values, kind="stable")).astype(float) for values in (first, second)))
+
+
 def quadratic_weighted_kappa(first: Ints, second: Ints, classes: int = 5) -> float:
     """Agreement of two ordinal labellings beyond chance, 1 for identical ones.
 

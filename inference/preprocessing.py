@@ -127,6 +127,20 @@ def warp(pixels: Pixels, matrix: Floats, size: int = CROP_SIZE) -> Pixels:
     )
 
 
+def lines_in_crop(lines: Sequence[float] | Floats, points: Floats, matrix: Floats) -> Floats:
+    """Carry a photo's lines into its crop.
+
+    A line is carried at the height or the width where it touches the face: the outline's edges level with
+    the nose, the brows, nose base and chin in the face's middle.
+    Shapes: lines (5,) in the photo's pixels, points (5, 2), matrix (2, 3) -> (5,) in shares of the crop's side.
+    """
+    xl, xr, yb, yn, yc = lines
+    middle, level = float(points[:, 0].mean()), float(points[:, 1].mean())
+    touching = np.array([[xl, level], [xr, level], [middle, yb], [middle, yn], [middle, yc]])
+    carried = apply(matrix, touching) / CROP_SIZE
+    return np.concatenate([carried[:2, 0], carried[2:, 1]])
+
+
 def to_tensor(images: Sequence[Pixels], device: torch.device | str = "cpu") -> Tensor:
     """Stack images for a net.
 

@@ -51,10 +51,15 @@ class PartsNet(nn.Module):
 
     def forward_head(self, hidden: Tensor) -> FaceLines:
         raw = self.predict(hidden).float()
-        return FaceLines(raw[:, :5] + 0.5, functional.softplus(raw[:, 5:] - 3) + _MIN_SPREAD)
+        return FaceLines(raw[:, :5] + 0.5, spread_of(raw[:, 5:]))
 
     def forward(self, crops: Tensor) -> FaceLines:
         return self.forward_head(self.forward_features(crops))
+
+
+def spread_of(raw: Tensor) -> Tensor:
+    """The net's last numbers as spreads, which are positive."""
+    return functional.softplus(raw - 3) + _MIN_SPREAD
 
 
 def part_boxes(lines: Tensor) -> Tensor:

@@ -1,26 +1,38 @@
 """The part finder's recipe.
 
 Few portraits have landmarks, so the net learns twice: first from those, while it also places the five
-points on all portraits; then from those again and from its own first answers on all the others.
+points on all portraits; then from those again and from its own first answers on all the others. At last it
+learns, on portraits that are hard to read, how far its lines are off: what it says of that must warn of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from inference.dataset import Subset, data_hash, line_labels, open_data
-from inference.nets.parts import FaceLines, PartsNet, mirror_lines
-from inference.preprocessing import CROP_SIZE, PADDING_VALUE, Floats, apply, crop_matrix, to_tensor, warp
+from inference.nets.parts import FaceLines, PartsNet, mirror_lines, spread_of
+from inference.preprocessing import (
+    CROP_SIZE,
+    PADDING_VALUE,
+    Floats,
+    Pixels,
+    apply,
+    crop_matrix,
+    lines_in_crop,
+    to_tensor,
+    warp,
+)
 from inference.training import augmentation
 from inference.training.augmentation import Rng
-from inference.training.loop import EPOCH_SAMPLES, FitSettings, RunOptions, fit
+from inference.training.loop import EPOCH_SAMPLES, WORKERS, FitSettings, RunOptions, fit, one_thread
 from inference.training.release import Trained
 from inference.training.samples import PortraitSampler, jitter_points, label_sources, labelled_portraits, normalize
 from inference.training.teachers import LabelledImage
@@ -32,20 +44,8 @@ _BATCH = 32
 _TEXTURES = 1000
 _CHUNK = 256
 _VALIDATION_SAMPLES = 512
-
-
-def lines_in_crop(lines: Sequence[float], points: Floats, matrix: Floats) -> Floats:
-    """Carry a photo's lines into its crop.
-
-    A line is carried at the height or the width where it touches the face: the outline's edges level with
-    the nose, the brows, nose base and chin in the face's middle.
-    Shapes: lines (5,) in the photo's pixels, points (5, 2), matrix (2, 3) -> (5,) in shares of the crop's side.
-    """
-    xl, xr, yb, yn, yc = lines
-    middle, level = float(points[:, 0].mean()), float(points[:, 1].mean())
-    touching = np.array([[xl, level], [xr, level], [middle, yb], [middle, yn], [middle, yc]])
-    carried = apply(matrix, touching) / CROP_SIZE
-    return np.concatenate([carried[:2, 0], carried[2:, 1]])
+_SPREAD_SAMPLES = 6400
+_LINES = 5
 
 
 class PartsTrainee(nn.Module):
@@ -98,9 +98,7 @@ class PartsSamples(Dataset[dict[str, Tensor]]):
         matrix = stretch[:, None] * matrix
         matrix[:, 2] += (1 - stretch) * CROP_SIZE / 2
         pixels = portrait.pixels
-        if rng.random() < 0.1:
-            pixels = augmentation.cover_elsewhere(pixels, points, self._textures, rng)
-        crop = warp(pixels, matrix)
+        crop = warp(self._cover(pixels, points, rng), matrix)
         placed = apply(matrix, points)
         name = portrait.file.name
         if name in self._landmarks:
@@ -118,11 +116,37 @@ class PartsSamples(Dataset[dict[str, Tensor]]):
         if rng.random() < 0.3:
             _hide_edge(crop, rng)
         return {
-            "image": torch.from_numpy(augmentation.photometric(crop, rng)),
+            "image": torch.from_numpy(self._photograph(crop, rng)),
             "points": torch.from_numpy(placed / CROP_SIZE).float(),
             "lines": torch.from_numpy(lines).float(),
             "weight": torch.tensor(1.0 if name in self._landmarks else 0.5),
         }
+
+    def _cover(self, pixels: Pixels, points: Floats, rng: Rng) -> Pixels:
+        return augmentation.cover_elsewhere(pixels, points, self._textures, rng) if rng.random() < 0.1 else pixels
+
+    def _photograph(self, crop: Pixels, rng: Rng) -> Pixels:
+        return augmentation.photometric(crop, rng)
+
+
+class DoubtfulSamples(PartsSamples):
+    """The same, many of them covered, blurred, dark or noisy."""
+
+    def _cover(self, pixels: Pixels, points: Floats, rng: Rng) -> Pixels:
+        if rng.random() < 0.2:
+            return augmentation.cover_nose_and_mouth(pixels, points, self._textures, rng)
+        return augmentation.cover_elsewhere(pixels, points, self._textures, rng) if rng.random() < 0.25 else pixels
+
+    def _photograph(self, crop: Pixels, rng: Rng) -> Pixels:
+        crop = super()._photograph(crop, rng)
+        kind = rng.random()
+        if kind < 0.2:
+            return np.asarray(cv2.GaussianBlur(crop, (0, 0), float(rng.uniform(0.5, 4))), np.uint8)
+        if kind < 0.4:
+            return (crop * rng.uniform(0.1, 0.6)).astype(np.uint8)
+        if kind < 0.5:
+            return np.clip(crop + rng.normal(0, rng.uniform(5, 40), crop.shape), 0, 255).astype(np.uint8)
+        return crop
 
 
 def _lines_to_points(lines: Floats) -> Floats:
@@ -178,6 +202,36 @@ def guess_lines(net: PartsNet, portraits: Sequence[LabelledImage]) -> dict[str, 
     return guesses
 
 
+def fit_spread(net: PartsNet, samples: Dataset[dict[str, Tensor]]) -> None:
+    """Fit how sure a net is of its lines to how far they are off; the lines stay as they are."""
+    batches = DataLoader(samples, batch_size=_CHUNK, num_workers=WORKERS, worker_init_fn=one_thread)
+    net.eval()
+    seen, off = [], []
+    with torch.no_grad():
+        for batch in tqdm(batches, desc="parts, spread", mininterval=5):
+            known = ~batch["lines"].isnan().any(dim=1)
+            hidden = net.forward_features(normalize(batch["image"][known]))
+            seen.append(hidden)
+            off.append((net.forward_head(hidden).position - batch["lines"][known]).abs())
+    hidden, error = torch.cat(seen), torch.cat(off)
+    mean, deviation = hidden.mean(dim=0), hidden.std(dim=0) + 1e-3
+    own = nn.Linear(hidden.shape[1], _LINES)
+    nn.init.zeros_(own.weight)
+    optimizer = torch.optim.LBFGS(own.parameters(), max_iter=100, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        spread = spread_of(own((hidden - mean) / deviation))
+        likelihood = (error / spread + spread.log()).mean() + 1e-3 * own.weight.square().sum()
+        likelihood.backward()  # type: ignore[no-untyped-call]
+        return likelihood
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    weight = own.weight.data / deviation
+    net.predict.weight.data[_LINES:] = weight
+    net.predict.bias.data[_LINES:] = own.bias.data - weight @ mean
+
+
 def train_parts(run: RunOptions) -> Trained[PartsNet]:
     """Train the part finder in its two stages, of the same length."""
     torch.manual_seed(run.seed)
@@ -202,4 +256,6 @@ def train_parts(run: RunOptions) -> Trained[PartsNet]:
         trainee.load_state_dict(fitted.state_dict())
         if stage == 1:
             guesses = guess_lines(trainee.net.to("cpu"), portraits)
-    return Trained(trainee.net.eval(), files, sources, THRESHOLDS)
+    net = trainee.net.to("cpu")
+    fit_spread(net, DoubtfulSamples(portraits, landmarks, guess_lines(net, portraits), _SPREAD_SAMPLES, run.seed + 3))
+    return Trained(net.eval(), files, sources, THRESHOLDS)

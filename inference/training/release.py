@@ -12,6 +12,7 @@ from torch import nn
 from inference.contracts import ScoreCalibration
 from inference.dataset import ImageFile, data_hash
 from inference.registry import Manifest, TrainingData, find_manifest, pack_weights, preprocessing_of
+from inference.training.teachers import FACE_TEACHER
 
 SET_LICENCES = {
     "faces/london": "CC BY 4.0, DeBruine & Jones 2017, doi:10.6084/m9.figshare.5047666",
@@ -33,6 +34,9 @@ DLIB = (
 _LICENCE = (
     "CC BY-NC-SA 4.0; a sample trained on data that may not be used commercially. Replace it with your own survey."
 )
+_NOT_STATED = "not stated"
+_OTHER_LICENCE = "not stated; it follows from the licences of the data below."
+_OTHER_LIMITS = "Not stated; it was not trained on the data of the sample models."
 _INTENDED_USE = "Entertainment: how a face in a clear photo is perceived. Never a judgement of what a person is."
 
 
@@ -99,18 +103,20 @@ def release_model(name: str, trained: Trained[Net], folder: Path) -> Manifest:
     recipe = RECIPES[name]
     content, digest = pack_weights(trained.net)
     sets = sorted({Path(file.name).parent.as_posix() for file in trained.files})
+    is_sample = set(sets) <= SET_LICENCES.keys()
+    has_face_teacher = any(path.name == Path(FACE_TEACHER).name for path in trained.sources)
     manifest = Manifest(
         name=name,
         version=f"{name}-{digest[:8]}",
         sha256=digest,
-        licence=_LICENCE,
+        licence=_LICENCE if is_sample else _OTHER_LICENCE,
         intended_use=_INTENDED_USE,
-        limits=recipe.limits,
+        limits=recipe.limits if is_sample else _OTHER_LIMITS,
         training=TrainingData(
-            sets={name: SET_LICENCES.get(name, "not stated") for name in sets},
+            sets={name: SET_LICENCES.get(name, _NOT_STATED) for name in sets},
             files=len(trained.files),
             sha256=data_hash(trained.files, trained.sources),
-            teachers=dict(recipe.teachers),
+            teachers={name: what for name, what in recipe.teachers.items() if name != "YuNet" or has_face_teacher},
             parts_version=trained.parts_version,
         ),
         preprocessing=preprocessing_of(name),
@@ -146,6 +152,7 @@ def _markdown(manifest: Manifest) -> str:
         f"- Intended use: {manifest.intended_use}",
         f"- Limits: {manifest.limits}",
         f"- Licence: {manifest.licence}",
+        *([f"- Learned from the boxes of: {training.parts_version}"] if training.parts_version else []),
         f"- Weights: `{manifest.name}.safetensors`, half precision, sha256 `{manifest.sha256}`",
         "",
         "## Training data",
@@ -156,17 +163,15 @@ def _markdown(manifest: Manifest) -> str:
         "| --- | --- |",
         *(f"| {name} | {licence} |" for name, licence in training.sets.items()),
         "",
-        "Teachers, used in training only:",
-        "",
+        *(["Teachers, used in training only:", ""] if training.teachers else []),
         *(f"- {name}: {what}." for name, what in training.teachers.items()),
-        "",
+        *([""] if training.teachers else []),
         "## Numbers",
         "",
     ]
     if manifest.metrics:
-        validated = "; what is said of men left out is training's own cross-validation" if manifest.calibration else ""
         lines += [
-            f"On files held out from training, by `{manifest.measured_with}`{validated}:",
+            f"{_origin_of_numbers(manifest)}:",
             "",
             "| metric | value |",
             "| --- | --- |",
@@ -175,3 +180,10 @@ def _markdown(manifest: Manifest) -> str:
     else:
         lines.append("Not measured yet.")
     return "\n".join(lines) + "\n"
+
+
+def _origin_of_numbers(manifest: Manifest) -> str:
+    if not manifest.measured_with:
+        return "From training's own cross-validation; not measured on held-out files yet"
+    validated = "; what is said of men left out is training's own cross-validation" if manifest.calibration else ""
+    return f"On files held out from training, by `{manifest.measured_with}`{validated}"

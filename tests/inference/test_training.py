@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from inference.dataset import ImageFile, survey_types
-from inference.preprocessing import DETECTOR_SIZE, apply, crop_matrix
+from inference.preprocessing import DETECTOR_SIZE, apply, crop_matrix, lines_in_crop
 from inference.training import augmentation
 from inference.training.gate import DetectorSamples, VerifierSamples, place
-from inference.training.parts import PartsSamples, lines_in_crop
+from inference.training.parts import PartsSamples
 from inference.training.samples import jitter_points
 from inference.training.teachers import FaceLabel, LabelledImage
 

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from inference.contracts import PhotoLimits
+from inference.dataset import DataError
 from inference.engine import Engine
 from inference.evaluation.gate import evaluate_gate
 from inference.evaluation.parts import evaluate_parts
@@ -42,7 +43,10 @@ class Command(BaseCommand):
         names = list(_EVALUATIONS) if options["model"] == "all" else [options["model"]]
         reports: list[Report] = []
         for name in names:
-            report = _EVALUATIONS[name](engine, options["data"])
+            try:
+                report = _EVALUATIONS[name](engine, options["data"])
+            except DataError as error:
+                raise CommandError(str(error)) from error
             reports.append(report)
             self.stdout.write(report.as_table())
             for case, what in report.failures:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
-from inference.dataset import PEOPLE, face_files
+from inference.dataset import PEOPLE, DataError, face_files
 from inference.training.people import group_people, write_people
 from inference.training.teachers import FACE_SCORE, identity_embeddings, load_labelled
 
@@ -22,10 +22,12 @@ class Command(BaseCommand):
         parser.add_argument("--out", type=Path, default=PEOPLE, help="where the table goes (the one that is in use)")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        files = face_files(options["data"])
-        portraits = [
-            image for image in load_labelled(files, options["data"], FACE_SCORE, "label portraits") if image.faces
-        ]
+        try:
+            files = face_files(options["data"])
+            images = load_labelled(files, options["data"], FACE_SCORE, "label portraits")
+        except DataError as error:
+            raise CommandError(str(error)) from error
+        portraits = [image for image in images if image.faces]
         cache = settings.BASE_DIR / "var" / "training" / "dlib_embeddings.npz"
         people = group_people(files, identity_embeddings(portraits, cache))
         write_people(people, options["out"])

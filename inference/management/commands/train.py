@@ -10,6 +10,7 @@ import torch
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from inference.dataset import DataError
 from inference.registry import MODELS
 from inference.training import recipes
 from inference.training.loop import ForeignCheckpoint, RunOptions
@@ -39,6 +40,6 @@ class Command(BaseCommand):
         run.out.mkdir(parents=True, exist_ok=True)
         try:
             manifest = recipes.train(name, run)
-        except ForeignCheckpoint as error:
+        except (DataError, ForeignCheckpoint) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{manifest.name} {manifest.version} is in {run.out}")
