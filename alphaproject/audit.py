@@ -31,10 +31,12 @@ TRACKED: dict[str, dict[str, Any]] = {
     "catalog.Guidance": {},
     "catalog.ImageLabel": {"exclude_fields": [*_TIMES, "version"]},
     "catalog.Job": {"include_fields": ["kind", "state"]},
+    "catalog.LabelExport": {"include_fields": ["sha256", "label_count"]},
     "catalog.PartLabel": {},
     "catalog.ScoringPolicy": {"exclude_fields": _TIMES},
     # Whoever has the link can answer the survey.
     "catalog.Survey": {"exclude_fields": [*_TIMES, "link_token"]},
+    "catalog.SurveyImport": {"include_fields": ["survey", "state", "file_name", "sha256"]},
     "catalog.SurveyResult": {"include_fields": ["survey", "method", "data_hash", "published_at"]},
     "inference.ModelRelease": {"include_fields": ["name", "version", "sha256", "is_active"]},
 }

@@ -27,8 +27,10 @@ SCREENS: dict[Promise, list[tuple[Promise, str, str]]] = {
     ],
     _("Surveys"): [
         (_("Surveys"), "ballot", "catalog.survey"),
+        (_("Survey images"), "imagesmode", "catalog.surveyimage"),
         (_("Survey imports"), "table_view", "catalog.surveyimport"),
         (_("Raters"), "group", "catalog.rater"),
+        (_("Ratings"), "star_half", "catalog.rating"),
         (_("Results"), "leaderboard", "catalog.surveyresult"),
     ],
     _("Photos and models"): [

@@ -22,6 +22,8 @@ from catalog.models import (
     Job,
     LabelExport,
     PartLabel,
+    Rater,
+    Rating,
     ScoringPolicy,
     Survey,
     SurveyImage,
@@ -59,7 +61,7 @@ def _sha256() -> str:
 
 
 def _user() -> User:
-    return User.objects.create_user(f"user {next(_numbers)}", is_staff=True)
+    return User.objects.create_user(f"staff {next(_numbers)}", is_staff=True)
 
 
 def make_survey() -> Survey:
@@ -71,6 +73,29 @@ def make_survey() -> Survey:
     image = CelebrityImage.objects.first() or make_image()
     SurveyImage.objects.create(survey=survey, image=image, key="1", rating_count=3)
     return survey
+
+
+def _survey_images(count: int) -> None:
+    survey = make_survey()
+    for number in range(count - 1):
+        SurveyImage.objects.create(survey=survey, image=make_image(), key=f"image {number}")
+
+
+def _raters(count: int) -> None:
+    for _ in range(count):
+        Rater.objects.create(survey=make_survey(), key=str(next(_numbers)), language="ko")
+
+
+def _ratings(count: int) -> None:
+    for _ in range(count):
+        survey = make_survey()
+        Rating.objects.create(
+            survey_image=survey.survey_images.get(),
+            rater=Rater.objects.create(survey=survey, key="1", language="ko"),
+            part="whole_face",
+            value=3,
+            created_at=timezone.now(),
+        )
 
 
 def _results(count: int) -> None:
@@ -175,8 +200,11 @@ ADD_ROWS: dict[str, Callable[[int], None] | None] = {
     "catalog.LabelExport": _each(
         lambda: LabelExport.objects.create(sha256=_sha256(), label_count=1, created_by=_user())
     ),
+    "catalog.Rater": _raters,
+    "catalog.Rating": _ratings,
     "catalog.ScoringPolicy": _policies,
     "catalog.Survey": _each(make_survey),
+    "catalog.SurveyImage": _survey_images,
     "catalog.SurveyImport": _each(
         lambda: SurveyImport.objects.create(survey=make_survey(), file_name="a.csv", sha256="0" * 64)
     ),

@@ -119,7 +119,8 @@ class JobAdmin(ReadOnlyScreen):
     ) -> HttpResponse:
         """A job's page: its progress, its rows, and what can be done with it."""
         del form_url, extra_context
-        if not self.has_view_permission(request):
+        # Nothing is changed here: each step has an address of its own.
+        if not self.has_view_permission(request) or request.method == "POST":
             raise PermissionDenied
         job = self.get_object(request, object_id)
         if job is None:

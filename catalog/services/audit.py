@@ -6,10 +6,11 @@ changes many rows at once without that, and what changes nothing, is told here.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import IntEnum
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -17,6 +18,9 @@ from auditlog.models import LogEntry
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
+
+# Field -> (before, after).
+Changes = Mapping[str, tuple[object, object]]
 
 # Entries written by one statement.
 _BATCH = 1000
@@ -54,21 +58,22 @@ def correlation_id() -> str | None:
 
 def audit_bulk(
     *,
-    objects: Collection[Model],
-    changes: Mapping[str, tuple[object, object]] | None = None,
+    objects: Sequence[Model],
+    changes: Changes | Sequence[Changes] = MappingProxyType({}),
     action: Action = Action.UPDATE,
     actor: AbstractBaseUser | None = None,
 ) -> None:
     """Write one entry for each of `objects`, all of one model, with a constant number of queries a thousand.
 
-    changes: field -> (before, after), the same for all objects; nothing personal and no secret.
+    Their texts must be at hand: an entry keeps str() of its object.
+    changes: the same for all objects, or one for each; nothing personal and no secret.
     actor: who did it, where it is not whoever acting() names.
     """
     if not objects:
         return
-    content_type = ContentType.objects.get_for_model(next(iter(objects)))
+    content_type = ContentType.objects.get_for_model(objects[0])
     who = actor or current_actor()
-    texts = {field: [str(before), str(after)] for field, (before, after) in (changes or {}).items()}
+    each_changes = [changes] * len(objects) if isinstance(changes, Mapping) else changes
     LogEntry.objects.bulk_create(
         [
             LogEntry(
@@ -77,11 +82,11 @@ def audit_bulk(
                 object_id=each.pk if isinstance(each.pk, int) else None,
                 object_repr=str(each),
                 action=action,
-                changes=texts,
+                changes={field: [str(before), str(after)] for field, (before, after) in fields.items()},
                 actor=who,
                 cid=correlation_id(),
             )
-            for each in objects
+            for each, fields in zip(objects, each_changes, strict=True)
         ],
         batch_size=_BATCH,
     )

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from catalog.errors import STORAGE_ERRORS, CatalogError, DuplicateImage, IncompleteImage
 from catalog.models import Celebrity, CelebrityImage, FaceType
 from catalog.models.celebrities import HASH_BANDS, CelebrityImageQuerySet
+from catalog.services.audit import audit_bulk
 from catalog.services.pictures import Picture, picture_from_upload, picture_remove, picture_store
 
 logger = structlog.get_logger(__name__)
@@ -138,6 +139,7 @@ def image_publish(*, images: Collection[CelebrityImage]) -> PublishOutcome:
         image.gallery_slot = sizes[image.face_type_id]
         sizes[image.face_type_id] += 1
     CelebrityImage.objects.bulk_update(complete, ["gallery_slot"], batch_size=200)
+    audit_bulk(objects=complete, changes={"published": (False, True)})
     return PublishOutcome(published=tuple(complete), incomplete=tuple(incomplete))
 
 
@@ -159,7 +161,9 @@ def image_set_type(*, images: Collection[CelebrityImage], face_type: FaceType | 
     if published and face_type is None:
         raise IncompleteImage(_("A published image needs a face type. Unpublish it first."))
     _unpublish(published)
+    changed = list(_reread(images).exclude(face_type=face_type).select_related("celebrity", "face_type"))
     _reread(images).update(face_type=face_type)
+    audit_bulk(objects=changed, changes=[{"face_type": (image.face_type, face_type)} for image in changed])
     image_publish(images=published)
 
 
@@ -194,7 +198,7 @@ def _gallery_sizes() -> dict[int | None, int]:
 
 
 def _unpublish(images: Collection[CelebrityImage]) -> int:
-    leaving = list(_reread(images).published())
+    leaving = list(_reread(images).published().select_related("celebrity"))
     sizes = _gallery_sizes()
     left: defaultdict[int | None, list[int]] = defaultdict(list)
     for image in leaving:
@@ -210,6 +214,7 @@ def _unpublish(images: Collection[CelebrityImage]) -> int:
             image.gallery_slot = hole
             moved.append(image)
     CelebrityImage.objects.bulk_update(moved, ["gallery_slot"], batch_size=200)
+    audit_bulk(objects=leaving, changes={"published": (True, False)})
     return len(leaving)
 
 

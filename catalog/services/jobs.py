@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from catalog.errors import JobNotReady
 from catalog.models import Job, JobRow
 from catalog.models.jobs import Outcome
+from catalog.services.audit import audit_bulk
 
 # Nobody works on a job that shows nothing new for so long: its worker was killed.
 STALLED_AFTER = timedelta(minutes=2)
@@ -82,6 +83,7 @@ def job_set_state(*, job: Job, state: Job.State, expected: Job.State, **changes:
     if not changed:
         raise JobNotReady(_("The job is not in a state in which that can be done."))
     job.refresh_from_db()
+    audit_bulk(objects=[job], changes={"state": (expected, state)})
 
 
 def job_cancel(*, job: Job, error: str = "") -> None:

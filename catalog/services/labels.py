@@ -81,6 +81,7 @@ def _set_types(
     parts = _parts_of(labels)
     before: dict[PartKey, PartState] = {}
     changed: list[PartLabel] = []
+    earlier_types: list[int | None] = []
     for key, face_type in changes.items():
         image_id, part_name = key
         if image_id not in images:
@@ -91,12 +92,13 @@ def _set_types(
             image_face_type=images[image_id].face_type_id if part_name == FacePart.WHOLE_FACE else None,
         )
         part = part or PartLabel(label=labels[image_id], part=part_name)
+        earlier_types.append(part.face_type_id)
         part.face_type = face_type
         part.type_source = source if face_type else ""
         part.confidence = None
         part.result_row_id = rows.get(key)
         changed.append(part)
-    _save_types(changed)
+    _save_types(changed, earlier_types)
     _touch(labels.values())
     _move_images(
         images,
@@ -116,6 +118,7 @@ def _restore(states: Mapping[PartKey, PartState], rows: Mapping[PartKey, int]) -
     unchanged = {key for key in states if key in parts and parts[key].result_row_id == rows.get(key)}
     moves: dict[int, int | None] = {}
     changed: list[PartLabel] = []
+    earlier_types: list[int | None] = []
     doomed: list[PartLabel] = []
     for key in unchanged:
         image_id, part_name = key
@@ -127,12 +130,13 @@ def _restore(states: Mapping[PartKey, PartState], rows: Mapping[PartKey, int]) -
             doomed.append(part)
             continue
         earlier = earlier or {"face_type": None, "type_source": "", "confidence": None, "result_row": None}
+        earlier_types.append(part.face_type_id)
         part.face_type_id = earlier["face_type"]
         part.type_source = earlier["type_source"]
         part.confidence = earlier["confidence"]
         part.result_row_id = earlier["result_row"]
         changed.append(part)
-    _save_types(changed)
+    _save_types(changed, earlier_types)
     audit_bulk(objects=doomed, action=Action.DELETE)
     touched = [labels[image_id] for image_id in {image_id for image_id, _part in unchanged}]
     _touch(touched)
@@ -151,13 +155,17 @@ def _restore(states: Mapping[PartKey, PartState], rows: Mapping[PartKey, int]) -
     return unchanged
 
 
-def _save_types(parts: list[PartLabel]) -> None:
+def _save_types(parts: list[PartLabel], earlier_types: list[int | None]) -> None:
     PartLabel.objects.bulk_create(
         parts,
         update_conflicts=True,
         unique_fields=["label", "part"],
         update_fields=_TYPE_FIELDS,
         batch_size=_IMAGES_AT_ONCE,
+    )
+    audit_bulk(
+        objects=parts,
+        changes=[{"face_type": (before, part.face_type_id)} for part, before in zip(parts, earlier_types, strict=True)],
     )
 
 

@@ -12,6 +12,8 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from alphaproject.roles import ROLES, roles_update
+from tests.catalog.factories import make_face_types
+from tests.rows import ADD_ROWS
 
 pytestmark = pytest.mark.django_db
 
@@ -29,8 +31,10 @@ MATRIX: dict[str, tuple[str, str, str, str]] = {
     "catalog.Job": ("v", "v", "v", "v"),
     "catalog.LabelExport": ("v", "v", "v", "v"),
     "catalog.Rater": ("v", "v", "v", "v"),
+    "catalog.Rating": ("v", "v", "v", "v"),
     "catalog.ScoringPolicy": ("v", "vacd", "v", "vacd"),
     "catalog.Survey": ("v", "vacd", "v", "vacd"),
+    "catalog.SurveyImage": ("v", "vacd", "v", "vacd"),
     "catalog.SurveyImport": ("v", "v", "v", "v"),
     "catalog.SurveyResult": ("v", "v", "v", "v"),
     "classification.Classification": ("v", "v", "v", "vd"),
@@ -65,22 +69,26 @@ def staff(role: str | None) -> User:
 @pytest.mark.parametrize("model", SCREENS, ids=lambda model: model._meta.label)
 def test_a_screen_does_for_a_role_what_the_matrix_says(client: Client, model: type[Model], role: str) -> None:
     allowed = MATRIX[model._meta.label][list(ROLES).index(role)]
+    make_face_types()
+    if add_rows := ADD_ROWS[model._meta.label]:
+        add_rows(1)
+    row = model._default_manager.order_by("pk").first()
     client.force_login(staff(role))
     name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
 
-    def may(method: str, url: str) -> bool:
-        # A row that is not there comes after the permission: it redirects.
-        response = getattr(client, method)(url)
+    def may(method: str, view: str, *args: object) -> bool:
+        response = getattr(client, method)(reverse(f"{name}_{view}", args=args))
         assert response.status_code in (200, 302, 403), response.status_code
         return bool(response.status_code != 403)
 
-    done = ""
-    done += "v" if may("get", reverse(f"{name}_changelist")) else ""
-    done += "a" if may("get", reverse(f"{name}_add")) else ""
-    done += "c" if may("post", reverse(f"{name}_change", args=[0])) else ""
-    done += "d" if may("get", reverse(f"{name}_delete", args=[0])) else ""
+    # Where there is no row, the permission is asked for first, too.
+    pk = row.pk if row else 0
+    done = "v" if may("get", "changelist") else ""
+    done += "a" if may("get", "add") else ""
+    done += "c" if may("post", "change", pk) else ""
+    done += "d" if may("get", "delete", pk) else ""
     assert done == allowed
-    assert may("get", reverse(f"{name}_change", args=[0])) == ("v" in allowed)
+    assert may("get", "change", pk) == may("get", "history", pk) == ("v" in allowed)
 
 
 def test_every_page_of_the_back_office_is_closed_to_staff_without_a_role(client: Client) -> None:
@@ -98,7 +106,7 @@ def test_every_page_of_the_back_office_is_closed_to_staff_without_a_role(client:
                 continue
             assert response.status_code in (403, 404, 405) or is_redirect_to_closed_page(client, response), (name, url)
             tried += 1
-    assert tried > 2 * 5 * len(SCREENS)
+    assert tried >= 2 * 5 * len(SCREENS)
 
 
 def test_every_page_of_the_back_office_asks_visitors_to_log_in(client: Client) -> None:
