@@ -66,7 +66,7 @@
 
   // One after another, in order; what fails for the network's sake is sent again until it arrives.
   function send(url, body) {
-    unsaved += 1;
+    countUnsaved(1);
     const sent = sending.then(async () => {
       for (;;) {
         try {
@@ -79,12 +79,17 @@
       }
     });
     const finished = () => {
-      unsaved -= 1;
+      countUnsaved(-1);
       element("review-unsaved").hidden = true;
     };
     sent.then(finished, finished);
     sending = sent.catch(() => undefined);
     return sent;
+  }
+
+  function countUnsaved(difference) {
+    unsaved += difference;
+    page.dataset.unsaved = unsaved;
   }
 
   function showUnsaved(reason) {
@@ -255,6 +260,8 @@
       svg("circle", { class: "dot" }),
     );
     handle.addEventListener("pointerdown", (event) => startDrag(event, part, edge));
+    // Not every browser heeds touch-action inside an SVG, and would scroll instead.
+    handle.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
     return handle;
   }
 
@@ -413,8 +420,6 @@
     steps.push(step);
     count(1);
     showMessage("");
-    // The next image does not wait for the answer.
-    next();
     step.event = send(configuration.decide_url.replace("/0/", `/${label.id}/`), body).then(
       (answer) => answer.event,
       (error) => {
@@ -424,6 +429,8 @@
         return null;
       },
     );
+    // The next image does not wait for the answer, but whoever asks for more waits for this decision.
+    next();
   }
 
   // A part without a box and a type says nothing.
