@@ -72,10 +72,11 @@ def cross_validated(latent: Floats, part_ratings: Floats, rating: Floats, folds:
         given[own] = [_TYPES.index(verdict.type) for verdict in verdicts]
     found = {CROSS_VALIDATED_MEN: float(len(rating)), CROSS_VALIDATED_R: pearson_r(score, rating)}
     found |= _agreement(CROSS_VALIDATED, given, types)
-    found[f"{CROSS_VALIDATED} expected calibration error"] = expected_calibration_error(confidence, given == types)
-    found[f"{CROSS_VALIDATED} expected calibration error, were confidences exact"] = calibration_error_of_chance(confidence)
+    error = f"{CROSS_VALIDATED} expected calibration error"
+    found[error] = expected_calibration_error(confidence, given == types)
+    found[f"{error}, were confidences exact"] = calibration_error_of_chance(confidence)
     for index, face_type in enumerate(FaceType):
-        found[f"5-fold share of {face_type}"] = float((given == index).mean())
+        found[f"{CROSS_VALIDATED} share of {face_type}"] = float((given == index).mean())
     for index, part in enumerate(FacePart):
         expected = probabilities[:, index] @ np.array(DEFAULT_POLICY.factors)
         found[f"{CROSS_VALIDATED} {part}, Pearson r with the mean rating"] = pearson_r(expected, part_ratings[:, index])

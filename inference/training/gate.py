@@ -28,6 +28,7 @@ from inference.preprocessing import (
     apply,
     crop_matrix,
     letterbox,
+    mirror_points,
     warp,
 )
 from inference.training import augmentation
@@ -159,7 +160,7 @@ class DetectorSamples(Dataset[dict[str, Tensor]]):
 
 def _mirrored(face: Placed) -> Placed:
     centre = np.array([DETECTOR_SIZE - face.centre[0], face.centre[1]])
-    return Placed(centre, face.size, augmentation.mirror_points(face.points, DETECTOR_SIZE))
+    return Placed(centre, face.size, mirror_points(face.points, DETECTOR_SIZE))
 
 
 def _inside(size: tuple[int, int], matrix: Floats) -> Mask:
@@ -327,7 +328,7 @@ class VerifierSamples(Dataset[dict[str, Tensor]]):
         points = apply(matrix, true_points)
         if rng.random() < 0.5:
             crop = np.ascontiguousarray(crop[:, ::-1])
-            points = augmentation.mirror_points(points, CROP_SIZE)
+            points = mirror_points(points, CROP_SIZE)
         return {
             "image": torch.from_numpy(augmentation.photometric(crop, rng)),
             "face": torch.tensor(float(kind < 0.62)),

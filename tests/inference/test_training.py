@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from inference.dataset import ImageFile, survey_types
-from inference.preprocessing import DETECTOR_SIZE, apply, crop_matrix, lines_in_crop
+from inference.preprocessing import DETECTOR_SIZE, apply, crop_matrix, lines_in_crop, mirror_points
 from inference.training import augmentation
 from inference.training.gate import DetectorSamples, VerifierSamples, place
 from inference.training.parts import PartsSamples
@@ -57,10 +57,10 @@ def test_a_label_moves_with_its_picture(portrait):
 def test_mirroring_twice_changes_nothing(portrait):
     points = portrait.faces[0].points
 
-    mirrored = augmentation.mirror_points(points, 160)
+    mirrored = mirror_points(points, 160)
 
     assert mirrored[0, 0] < mirrored[1, 0]
-    np.testing.assert_allclose(augmentation.mirror_points(mirrored, 160), points)
+    np.testing.assert_allclose(mirror_points(mirrored, 160), points)
 
 
 def test_lines_of_a_turned_photo_are_those_of_the_upright_one(portrait):
