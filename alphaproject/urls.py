@@ -46,6 +46,7 @@ urlpatterns = [
         legacy_staff.DeleteUserView.as_view(),
         name="staff-delete-user",
     ),
+    path("admin/catalog/survey/<int:survey_id>/analysis/", include("catalog.survey.analysis.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("health/live", health.live, name="health-live"),

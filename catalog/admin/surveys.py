@@ -180,6 +180,7 @@ class SurveyAdmin(CatalogAdmin):
             "survey_url": request.build_absolute_uri(_path(survey)) if survey else "",
             "may_change": self.has_change_permission(request, survey),
             "may_make_result": request.user.has_perm("catalog.add_surveyresult"),
+            "may_see_result": request.user.has_perm("catalog.view_surveyresult"),
         }
         response: HttpResponse = super().change_view(request, object_id, form_url, {**steps, **(extra_context or {})})
         return response

@@ -1,0 +1,99 @@
+"""The analysis page's numbers, as CSV that a spreadsheet opens: UTF-8 with a byte order mark, no formulas."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Iterator
+
+from catalog.models import SurveyResult
+from catalog.services.tables import neutral_cell
+from catalog.survey.analysis.figures import all_rows, ranking, type_shares
+from catalog.survey.analysis.labels import MEASURES, group_lines
+
+Row = Iterable[object]
+
+
+class _Echo:
+    """A file that hands back each line written to it."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def csv_lines(rows: Iterable[Row]) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    yield "\ufeff"
+    for row in rows:
+        yield writer.writerow([_cell(value) for value in row])
+
+
+def _cell(value: object) -> object:
+    if value is None:
+        return ""
+    return neutral_cell(value) if isinstance(value, str) else value
+
+
+def _types(result: SurveyResult, part: str) -> Iterator[Row]:
+    yield ("type", "images", "share")
+    for share in type_shares(result, part):
+        yield (share.code, share.count, round(share.share, 6))
+
+
+def _ranking(result: SurveyResult, part: str) -> Iterator[Row]:
+    yield ("place", "name", "images", "ratings", "value", "low_95", "high_95")
+    for one in ranking(result, part):
+        yield (one.place, one.name, one.images, one.ratings, one.value, one.low, one.high)
+
+
+def _images(result: SurveyResult, part: str) -> Iterator[Row]:
+    yield (
+        "rank",
+        "image",
+        "celebrity_ko",
+        "celebrity_en",
+        "part",
+        "type",
+        "value",
+        "low_95",
+        "high_95",
+        "spread",
+        "ratings",
+    )
+    for row in all_rows(result, part):
+        image, face_type = row.survey_image.image, row.face_type
+        yield (
+            row.rank,
+            row.survey_image.key,
+            image.celebrity.name_ko if image else None,
+            image.celebrity.name_en if image else None,
+            row.part,
+            face_type.code if face_type else None,
+            row.value,
+            row.low,
+            row.high,
+            row.spread,
+            row.count,
+        )
+
+
+def _groups(result: SurveyResult, part: str) -> Iterator[Row]:
+    yield ("by", "group", "raters", "ratings", "mean", "low_95", "high_95", "rank_correlation_with_others")
+    for line in group_lines(result, part):
+        group = line.group
+        yield (group.by, group.value, group.raters, group.ratings, group.mean, group.low, group.high, group.correlation)
+
+
+def _agreement(result: SurveyResult, part: str) -> Iterator[Row]:
+    yield ("measure", "value")
+    known = result.agreement.get(part, {})
+    for name in (*MEASURES, "half_correlation", "k", "ratings", "raters", "images"):
+        yield (name, known.get(name))
+
+
+TABLES: dict[str, Callable[[SurveyResult, str], Iterator[Row]]] = {
+    "types": _types,
+    "ranking": _ranking,
+    "images": _images,
+    "groups": _groups,
+    "agreement": _agreement,
+}
