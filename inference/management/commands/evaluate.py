@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +35,6 @@ class Command(BaseCommand):
         parser.add_argument("--update-cards", action="store_true", help="write the numbers into the models' cards")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        if options["html"] and find_spec("matplotlib") is None:
-            raise CommandError("--html draws with matplotlib: pip install -r requirements-evaluate.txt")
         torch.set_num_threads(settings.INFERENCE_THREADS)
         engine = Engine(PhotoLimits(min_face_pixels=settings.MIN_FACE_PIXELS), options["weights"])
         names = list(_EVALUATIONS) if options["model"] == "all" else [options["model"]]
@@ -61,7 +58,7 @@ class Command(BaseCommand):
 
 
 def _write_html(reports: dict[str, Report], data: Path, path: Path) -> None:
-    # What plots need is not installed where models are only served.
+    # Numbers alone need no plots, which take a second to load.
     from inference.evaluation.html import write_html  # noqa: PLC0415
     from inference.evaluation.pages import PAGES  # noqa: PLC0415
 
