@@ -190,15 +190,15 @@ def view_embeddings(
 
 @dataclass(frozen=True, slots=True)
 class RatedViews:
-    """Embeddings (N, V, 3, 128) of rated faces' views, ratings (N,), who is an adult man (N,), folds (N,)."""
+    """Embeddings (N, V, 3, 128) of rated faces' views, part ratings (N, 3), who is an adult man (N,), folds (N,)."""
 
     embeddings: Floats
-    rating: Floats
+    part_ratings: Floats
     is_man: NDArray[np.bool_]
     folds: NDArray[np.int64]
 
     def __getitem__(self, rows: NDArray[np.bool_]) -> RatedViews:
-        return RatedViews(self.embeddings[rows], self.rating[rows], self.is_man[rows], self.folds[rows])
+        return RatedViews(self.embeddings[rows], self.part_ratings[rows], self.is_man[rows], self.folds[rows])
 
     @property
     def engine_embeddings(self) -> Floats:
@@ -207,7 +207,7 @@ class RatedViews:
 
 
 def rating_weights(faces: RatedViews, part: int) -> tuple[Floats, float]:
-    """Weights (128,) and bias that predict men's ratings, standardized over them, from one part's embedding.
+    """Weights (128,) and bias that predict men's ratings of one part, standardized over them, from its embedding.
 
     Ridge regression in which faces other than men have an offset of their own and a smaller weight. What a face's
     embedding does from view to view is penalized too, as if the views were samples of their own.
@@ -216,8 +216,8 @@ def rating_weights(faces: RatedViews, part: int) -> tuple[Floats, float]:
     mean = embeddings.mean(axis=1)
     centre = mean[is_man].mean(axis=0)
     weight = np.where(is_man, 1.0, _OTHERS_WEIGHT)
-    own = faces.rating[is_man]
-    y = (faces.rating - own.mean()) / own.std()
+    rating = faces.part_ratings[:, part]
+    y = (rating - rating[is_man].mean()) / rating[is_man].std()
     x = np.column_stack([mean - centre, np.ones(len(y)), ~is_man])
     moments = (x * weight[:, None]).T @ x
     size = mean.shape[1]
@@ -232,7 +232,7 @@ def rating_weights(faces: RatedViews, part: int) -> tuple[Floats, float]:
 
 def left_out_latents(faces: RatedViews) -> Floats:
     """Latent ratings (N, 3) of each fold's faces by weights learned from the other folds alone."""
-    latent = np.empty((len(faces.rating), PARTS))
+    latent = np.empty((len(faces.folds), PARTS))
     for fold in np.unique(faces.folds):
         own = faces.folds == fold
         others = faces[~own]
@@ -279,10 +279,10 @@ class TypesTraining:
         rows = np.array([row_of[name] for name in names])
         embeddings = view_embeddings(net, self._men_and_others, self._lines, _VIEWS, self._run.seed)
         folds = np.array([image.file.fold for image in self._men_and_others])
-        faces = RatedViews(embeddings, self._rated.rating[rows], self._rated.is_man[rows], folds)
-        part_ratings = self._rated.part_ratings[rows]
+        rating, part_ratings = self._rated.rating[rows], self._rated.part_ratings[rows]
+        faces = RatedViews(embeddings, part_ratings, self._rated.is_man[rows], folds)
         men = faces.is_man
-        metrics = cross_validated(left_out_latents(faces)[men], part_ratings[men], faces.rating[men], folds[men])
+        metrics = cross_validated(left_out_latents(faces)[men], part_ratings[men], rating[men], folds[men])
 
         released = folds != HELD_OUT_FOLD
         known = faces[released]
@@ -291,7 +291,7 @@ class TypesTraining:
             net.rate.data[part] = torch.from_numpy(weights).float()
             net.bias.data[part] = bias
         latent = left_out_latents(known)[known.is_man]
-        scale = fit_type_scale(latent, part_ratings[released & men], faces.rating[released & men])
+        scale = fit_type_scale(latent, part_ratings[released & men], rating[released & men])
         net.ordinal.load_state_dict(scale.head.state_dict())
         return TrainedTypes(net.eval(), scale.calibration, metrics)
 

@@ -154,19 +154,24 @@ def test_the_trunk_never_sees_a_man_of_the_survey_nor_a_held_out_file(data):
     assert names == {file.name for file in files if not file.is_held_out} - men
 
 
+def alike(rating: Floats) -> Floats:
+    """One rating for all three parts."""
+    return np.repeat(rating[:, None], 3, axis=1)
+
+
 def rated_views(count: int = 120, views: int = 4) -> RatedViews:
     rng = np.random.default_rng(0)
     embeddings = rng.normal(size=(count, 1, 3, 128)) + rng.normal(0, 0.1, (count, views, 3, 128))
     is_man = np.arange(count) % 3 > 0
     rating = 50 + 10 * embeddings.mean(axis=1)[:, :, :4].sum(axis=(1, 2)) + rng.normal(0, 3, count)
-    return RatedViews(embeddings, rating, is_man, np.arange(count) % FOLDS)
+    return RatedViews(embeddings, alike(rating), is_man, np.arange(count) % FOLDS)
 
 
 @pytest.mark.parametrize("fold", [HELD_OUT_FOLD, 3])
 def test_ratings_of_a_fold_cannot_reach_its_own_latents(fold):
     faces = rated_views()
     own = faces.folds == fold
-    rerated = replace(faces, rating=np.where(own, 100 - 3 * faces.rating, faces.rating))
+    rerated = replace(faces, part_ratings=np.where(own[:, None], 100 - 3 * faces.part_ratings, faces.part_ratings))
 
     before, after = left_out_latents(faces), left_out_latents(rerated)
 
@@ -181,7 +186,18 @@ def test_left_out_latents_follow_the_ratings():
     latent = left_out_latents(faces)
 
     for part in range(3):
-        assert np.corrcoef(latent[faces.is_man, part], faces.rating[faces.is_man])[0, 1] > 0.4
+        assert np.corrcoef(latent[faces.is_man, part], faces.part_ratings[faces.is_man, part])[0, 1] > 0.4
+
+
+def test_each_part_learns_from_its_own_ratings():
+    faces = rated_views(600)
+    rated_by_part = faces.part_ratings * np.array([1, -1, 1])
+
+    latent = left_out_latents(replace(faces, part_ratings=rated_by_part))
+
+    correlations = np.corrcoef(latent[faces.is_man].T)
+    assert correlations[0, 2] > 0
+    assert correlations[0, 1] < 0
 
 
 def test_rating_weights_ignore_that_others_are_rated_higher_as_a_group():
@@ -190,7 +206,7 @@ def test_rating_weights_ignore_that_others_are_rated_higher_as_a_group():
     is_man = np.arange(400) < 200
     rating = embeddings[:, 0, 0, 0] + np.where(is_man, 0.0, 5.0)
 
-    weights, bias = rating_weights(RatedViews(embeddings, rating, is_man, np.zeros(400, np.int64)), 1)
+    weights, bias = rating_weights(RatedViews(embeddings, alike(rating), is_man, np.zeros(400, np.int64)), 1)
 
     predicted = embeddings[is_man, 0, 1] @ weights + bias
     assert np.corrcoef(predicted, rating[is_man])[0, 1] > 0.99
@@ -206,7 +222,7 @@ def test_rating_weights_rest_on_what_stays_from_view_to_view():
     embeddings[..., 1] += rng.normal(0, 1, (300, 6, 1))
     embeddings[..., 1] -= embeddings[..., 1].mean(axis=1, keepdims=True) - embeddings[:, :1, :, 0].mean()
 
-    weights, _ = rating_weights(RatedViews(embeddings, rating, np.ones(300, bool), np.zeros(300, np.int64)), 0)
+    weights, _ = rating_weights(RatedViews(embeddings, alike(rating), np.ones(300, bool), np.zeros(300, np.int64)), 0)
 
     assert weights[0] > 5 * abs(weights[1])
 
