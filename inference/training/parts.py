@@ -17,7 +17,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from inference.dataset import Subset, data_hash, line_labels, open_data
+from inference.dataset import DataError, Subset, data_hash, face_files, line_labels, open_data
 from inference.nets.parts import FaceLines, PartsNet, mirror_lines, spread_of
 from inference.preprocessing import (
     CROP_SIZE,
@@ -27,9 +27,11 @@ from inference.preprocessing import (
     apply,
     crop_matrix,
     lines_in_crop,
+    mirror_points,
     to_tensor,
     warp,
 )
+from inference.registry import MODELS
 from inference.training import augmentation
 from inference.training.augmentation import Rng
 from inference.training.loop import EPOCH_SAMPLES, WORKERS, FitSettings, RunOptions, fit, one_thread
@@ -86,7 +88,7 @@ class PartsSamples(Dataset[dict[str, Tensor]]):
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         rng = np.random.default_rng((self._seed, index))
-        if rng.random() < _LANDMARKED_SHARE:
+        if self._landmarked and rng.random() < _LANDMARKED_SHARE:
             portrait = self._landmarked[int(rng.integers(len(self._landmarked)))]
         else:
             portrait = self._portraits.draw(rng)
@@ -111,7 +113,7 @@ class PartsSamples(Dataset[dict[str, Tensor]]):
             lines = np.full(5, np.nan)
         if rng.random() < 0.5:
             crop = np.ascontiguousarray(crop[:, ::-1])
-            placed = augmentation.mirror_points(placed, CROP_SIZE)
+            placed = mirror_points(placed, CROP_SIZE)
             lines = mirror_lines(torch.from_numpy(lines)).numpy()
         if rng.random() < 0.3:
             _hide_edge(crop, rng)
@@ -203,7 +205,10 @@ def guess_lines(net: PartsNet, portraits: Sequence[LabelledImage]) -> dict[str, 
 
 
 def fit_spread(net: PartsNet, samples: Dataset[dict[str, Tensor]]) -> None:
-    """Fit how sure a net is of its lines to how far they are off; the lines stay as they are."""
+    """Fit how sure a net is of its lines to how far they are off; the lines stay as they are.
+
+    Where no sample's lines are known, so does what it says of them.
+    """
     batches = DataLoader(samples, batch_size=_CHUNK, num_workers=WORKERS, worker_init_fn=one_thread)
     net.eval()
     seen, off = [], []
@@ -214,7 +219,9 @@ def fit_spread(net: PartsNet, samples: Dataset[dict[str, Tensor]]) -> None:
             seen.append(hidden)
             off.append((net.forward_head(hidden).position - batch["lines"][known]).abs())
     hidden, error = torch.cat(seen), torch.cat(off)
-    mean, deviation = hidden.mean(dim=0), hidden.std(dim=0) + 1e-3
+    if not len(error):
+        return
+    mean, deviation = hidden.mean(dim=0), hidden.std(dim=0, correction=0) + 1e-3
     own = nn.Linear(hidden.shape[1], _LINES)
     nn.init.zeros_(own.weight)
     optimizer = torch.optim.LBFGS(own.parameters(), max_iter=100, line_search_fn="strong_wolfe")
@@ -233,20 +240,32 @@ def fit_spread(net: PartsNet, samples: Dataset[dict[str, Tensor]]) -> None:
 
 
 def train_parts(run: RunOptions) -> Trained[PartsNet]:
-    """Train the part finder in its two stages, of the same length."""
+    """Train the part finder in stages of the same length.
+
+    Without any landmarks the released part finder's answers take the place of the first stage's.
+    """
     torch.manual_seed(run.seed)
-    portraits = labelled_portraits(run.data, Subset.TRAINING)
-    others = labelled_portraits(run.data, Subset.VALIDATION)
+    files = face_files(run.data)
     landmarks = line_labels(run.data)
-    files = [image.file for image in (*portraits, *others)]
+    portraits = labelled_portraits(run.data, [file for file in files if file.subset is Subset.TRAINING])
+    watched = labelled_portraits(
+        run.data, [file for file in files if file.subset is Subset.VALIDATION and file.name in landmarks]
+    )
+    if not portraits:
+        raise DataError(f"{run.data} has no portraits to train on")
+    used = [image.file for image in (*portraits, *watched)]
     sources = label_sources(run.data, open_data(run.data).line_tables)
-    inputs = data_hash(files, sources)
-    landmarked = [image for image in others if image.file.name in landmarks]
-    validation = PartsSamples(landmarked, landmarks, {}, _VALIDATION_SAMPLES, run.seed) if landmarked else None
+    inputs = data_hash(used, sources)
+    validation = PartsSamples(watched, landmarks, {}, _VALIDATION_SAMPLES, run.seed) if watched else None
     trainee = PartsTrainee()
     guesses: dict[str, Floats] = {}
+    parts_version = ""
+    stages = [1, 2]
+    if not any(image.file.name in landmarks for image in portraits):
+        released = MODELS.load("parts", PartsNet)
+        guesses, parts_version, stages = guess_lines(released.net, portraits), released.manifest.version, [2]
     count = run.epochs * EPOCH_SAMPLES
-    for stage in (1, 2):
+    for stage in stages:
         samples = PartsSamples(portraits, landmarks, guesses, count, run.seed + stage)
         checkpoint = run.out / f"parts_stage{stage}.pt"
         settings = FitSettings(
@@ -254,8 +273,7 @@ def train_parts(run: RunOptions) -> Trained[PartsNet]:
         )
         fitted = fit(trainee, samples, parts_loss, settings, f"parts, stage {stage}", validation)
         trainee.load_state_dict(fitted.state_dict())
-        if stage == 1:
-            guesses = guess_lines(trainee.net.to("cpu"), portraits)
+        guesses = guess_lines(trainee.net.to("cpu"), portraits)
     net = trainee.net.to("cpu")
-    fit_spread(net, DoubtfulSamples(portraits, landmarks, guess_lines(net, portraits), _SPREAD_SAMPLES, run.seed + 3))
-    return Trained(net.eval(), files, sources, THRESHOLDS)
+    fit_spread(net, DoubtfulSamples(portraits, landmarks, guesses, _SPREAD_SAMPLES, run.seed + 3))
+    return Trained(net.eval(), used, sources, THRESHOLDS, parts_version=parts_version)

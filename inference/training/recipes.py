@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from inference.dataset import face_files, open_data, scene_files
+from inference.dataset import DataError, face_files, open_data, scene_files
 from inference.nets.gate import GateNet
 from inference.nets.parts import PartsNet
 from inference.nets.types import TypesNet
@@ -29,6 +29,8 @@ def train(name: str, run: RunOptions) -> Manifest:
 
 
 def _train_gate(run: RunOptions) -> Trained[GateNet]:
+    if not scene_files(run.data):
+        raise DataError(f"{run.data} has no pictures without a face: put some under scenes/")
     files = [file for file in face_files(run.data) + scene_files(run.data) if not file.is_held_out]
     return Trained(train_gate(run), files, label_sources(run.data, []), GATE_THRESHOLDS)
 

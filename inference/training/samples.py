@@ -9,17 +9,18 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from inference.dataset import Subset, face_files, open_data
+from inference.dataset import ImageFile, open_data
 from inference.preprocessing import PADDING_VALUE, Floats, apply
 from inference.training import augmentation
 from inference.training.augmentation import Rng
 from inference.training.teachers import FACE_SCORE, FACE_TEACHER, LabelledImage, load_labelled
 
 
-def labelled_portraits(data: Path, subset: Subset) -> list[LabelledImage]:
-    """The portraits of a subset in which the teacher sees a face."""
-    files = [file for file in face_files(data) if file.subset is subset]
-    return [image for image in load_labelled(files, data, FACE_SCORE, f"label {subset} portraits") if image.faces]
+def labelled_portraits(data: Path, files: Sequence[ImageFile]) -> list[LabelledImage]:
+    """Of these portraits, those with a face that is known or that the teacher sees."""
+    return (
+        [image for image in load_labelled(files, data, FACE_SCORE, "label portraits") if image.faces] if files else []
+    )
 
 
 def label_sources(data: Path, tables: Sequence[Path]) -> list[Path]:
