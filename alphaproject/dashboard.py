@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from django.contrib import admin
 from django.db.models import Count, F, QuerySet, Sum
 from django.db.models.functions import Least
 from django.http import HttpRequest
@@ -125,7 +124,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "days": DAYS,
         "activity": activity() if may("classification.view_classification") else None,
         "waiting": list(_waiting(may)),
-        "surveys": survey_progress() if may("catalog.view_survey") and admin.site.is_registered(Survey) else [],
+        "surveys": survey_progress() if may("catalog.view_survey") else [],
         "models": models_in_use() if may("inference.view_modelrelease") else [],
     }
     return context
@@ -203,7 +202,7 @@ def models_in_use() -> list[ModelInUse]:
 
 
 def _waiting(may: Any) -> Iterable[Waiting]:
-    if may("catalog.view_imagelabel") and admin.site.is_registered(ImageLabel):
+    if may("catalog.view_imagelabel"):
         count, is_empty = open_reviews()
         url = reverse("admin:catalog_imagelabel_changelist")
         yield Waiting(str(_("Open reviews")), count, url, is_empty)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.apps import apps
-from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import Promise
@@ -51,7 +49,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     dashboard = {"title": _("Dashboard"), "icon": "space_dashboard", "link": reverse("admin:index")}
     groups: list[dict[str, Any]] = [{"items": [dashboard]}]
     for title, screens in SCREENS.items():
-        items = [_item(*screen) for screen in screens if _is_registered(screen[2]) and _may_view(request, screen[2])]
+        items = [_item(*screen) for screen in screens if _may_view(request, screen[2])]
         if items:
             groups.append({"title": title, "separator": True, "items": items})
     return groups
@@ -65,10 +63,6 @@ def _item(title: Promise, icon: str, label: str) -> dict[str, Any]:
         if not is_empty:
             item |= {"badge": count, "badge_variant": "warning"}
     return item
-
-
-def _is_registered(label: str) -> bool:
-    return admin.site.is_registered(apps.get_model(label))
 
 
 def _may_view(request: HttpRequest, label: str) -> bool:

@@ -35,7 +35,7 @@ from catalog.services.images import image_publish
 from classification.models import Classification, Client
 from inference.models import ModelName, ModelRelease
 from inference.weights import PACKAGED_WEIGHTS
-from tests.catalog.factories import make_celebrity, make_image
+from tests.catalog.factories import make_celebrity, make_image, make_result_row
 
 _numbers = itertools.count(1)
 
@@ -108,6 +108,11 @@ def _results(count: int) -> None:
             rater_count=number,
             created_by=_user(),
         )
+
+
+def _result_rows(count: int) -> None:
+    for _ in range(count):
+        make_result_row(make_image(), face_type_id=1)
 
 
 def _classifications(count: int) -> None:
@@ -209,6 +214,7 @@ ADD_ROWS: dict[str, Callable[[int], None] | None] = {
         lambda: SurveyImport.objects.create(survey=make_survey(), file_name="a.csv", sha256="0" * 64)
     ),
     "catalog.SurveyResult": _results,
+    "catalog.SurveyResultRow": _result_rows,
     "classification.Classification": _classifications,
     "django_tasks_database.DBTaskResult": _tasks,
     "inference.ModelRelease": _releases,
