@@ -15,7 +15,7 @@ from inference.dataset import face_files
 from inference.decoding import DecodedPhoto, decode
 from inference.engine import Engine, FaceRating
 from inference.gate import AlignedFace
-from inference.preprocessing import CROP_SIZE, apply, invert
+from inference.preprocessing import CROP_SIZE, apply, invert, mirror_points
 from inference.weights import PACKAGED_WEIGHTS
 
 
@@ -33,6 +33,21 @@ def rating(models: Engine, aligned: AlignedFace) -> FaceRating:
 
 def mirrored(face: AlignedFace) -> AlignedFace:
     return replace(face, crop=np.ascontiguousarray(face.crop[:, ::-1]))
+
+
+def test_a_mirrored_photos_face_is_aligned_as_the_photos_is(models, portraits):
+    turned = [replace(portrait, pixels=np.ascontiguousarray(portrait.pixels[:, ::-1])) for portrait in portraits]
+    apart = [
+        abs(mirror_points(other.points, portrait.width) - face.points).mean() / np.ptp(face.box[[0, 2]])
+        for portrait, face, other in zip(
+            portraits, models.gate.find_faces(portraits), models.gate.find_faces(turned), strict=True
+        )
+        if isinstance(face, AlignedFace) and isinstance(other, AlignedFace)
+    ]
+
+    assert len(apart) >= 8
+    # Of the face's width. Aligned once only, it is three times as much.
+    assert np.mean(apart) < 0.005
 
 
 def test_a_face_and_its_mirror_image_are_rated_alike(models, aligned, rating):
