@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.preprocessing import Floats, Pixels, apply
-from inference.preprocessing import mirror_points as mirror_points  # noqa: PLC0414
 
 Rng = np.random.Generator
 # Weights of pixels, 0 to 1 unless said otherwise.
