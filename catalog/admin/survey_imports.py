@@ -227,7 +227,9 @@ class SurveyImportAdmin(ReadOnlyScreen):
             "upload": upload,
             "form": form,
             "report": report,
-            "part_names": dict(PART_CHOICES),
+            "first_answers": [
+                answer | {"part_name": dict(PART_CHOICES)[answer["part"]]} for answer in report.get("first_answers", [])
+            ],
             "more_problems": report and report["problem_count"] - len(report["problems"]),
             "is_importable": report
             and report["new"]

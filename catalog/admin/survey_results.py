@@ -172,7 +172,7 @@ class SurveyResultAdmin(ReadOnlyScreen):
                     "excluded_table",
                     "rating_count",
                     "rater_count",
-                    "data_hash",
+                    "data_hash_shown",
                     "created_by",
                     "created_at",
                 ]
@@ -324,6 +324,11 @@ class SurveyResultAdmin(ReadOnlyScreen):
             ),
         )
 
+    @admin.display(description=gettext_lazy("hash of the ratings"))
+    def data_hash_shown(self, result: SurveyResult) -> SafeString:
+        # One long word, on a phone too.
+        return format_html('<span style="overflow-wrap:anywhere">{}</span>', result.data_hash)
+
     @admin.display(description=gettext_lazy("ranking"))
     def ranking(self, result: SurveyResult) -> SafeString:
         url = reverse("admin:catalog_surveyresultrow_changelist")
@@ -380,5 +385,6 @@ def _number(value: float) -> str:
 
 
 def _table(rows: Iterable[tuple[object, object]]) -> SafeString:
-    body = format_html_join("", '<tr><td style="padding:2px 24px 2px 0">{}</td><td>{}</td></tr>', rows)
+    row = '<tr><td style="padding:2px 24px 2px 0;white-space:normal">{}</td><td style="vertical-align:top">{}</td></tr>'
+    body = format_html_join("", row, rows)
     return format_html("<table>{}</table>", body) if body else body

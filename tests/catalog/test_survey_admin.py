@@ -388,6 +388,27 @@ def test_two_results_are_compared(curator: Client, result: SurveyResult) -> None
     assert said(alone) == ["Select exactly two results."]
 
 
+def test_the_ranking_is_one_results_and_one_parts(curator: Client, result: SurveyResult) -> None:
+    result_create(survey=result.survey)
+
+    page = curator.get(list_url(SurveyResultRow), {"result": result.pk, "part": WHOLE})
+
+    rows = page.context["cl"].result_list
+    assert [(row.result_id, row.rank) for row in rows] == [(result.pk, rank) for rank in range(1, 6)]
+
+
+def test_a_raters_and_an_images_ratings_are_listed(curator: Client, rated: Survey) -> None:
+    rater, image = Rater.objects.order_by("pk")[0], SurveyImage.objects.order_by("pk")[0]
+
+    by_rater = curator.get(list_url(Rating), {"rater": rater.pk}).context["cl"].result_list
+    by_image = curator.get(list_url(Rating), {"survey_image": image.pk}).context["cl"].result_list
+
+    assert {rating.rater_id for rating in by_rater} == {rater.pk}
+    assert len(by_rater) == 5
+    assert {rating.survey_image_id for rating in by_image} == {image.pk}
+    assert len(by_image) == 2
+
+
 def test_what_is_frozen_cannot_be_edited(curator: Client, result: SurveyResult) -> None:
     for row in (result, result.rows.first(), Rating.objects.first(), Rater.objects.first()):
         assert curator.post(change_url(row), {"value": 1}).status_code == 403
