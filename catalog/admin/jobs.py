@@ -95,8 +95,9 @@ class JobAdmin(ReadOnlyScreen):
     def import_view(self, request: HttpRequest) -> HttpResponse:
         if not self.has_add_images_permission(request):
             raise PermissionDenied
-        form = ImportForm(request.POST or None, request.FILES or None)
-        if request.method == "POST" and form.is_valid():
+        is_sent = request.method == "POST"
+        form = ImportForm(request.POST, request.FILES) if is_sent else ImportForm()
+        if is_sent and form.is_valid():
             try:
                 job = _import_from(form, cast("User", request.user))
             except CatalogError as error:
