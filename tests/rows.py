@@ -7,6 +7,7 @@ import itertools
 import json
 import uuid
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import timedelta
 
 from auditlog.models import LogEntry
@@ -31,9 +32,12 @@ from catalog.models import (
     SurveyResult,
 )
 from catalog.models.survey import Method
+from catalog.services.aggregation import ExclusionRule
 from catalog.services.images import image_publish
+from catalog.services.survey_results import Cut, CutKind
 from classification.models import Classification, Client
 from inference.models import ModelName, ModelRelease
+from inference.survey_rule import SURVEY_SHARES
 from inference.weights import PACKAGED_WEIGHTS
 from tests.catalog.factories import make_celebrity, make_image, make_result_row
 
@@ -99,10 +103,12 @@ def _ratings(count: int) -> None:
 
 
 def _results(count: int) -> None:
+    parameters = {"cut": asdict(Cut(CutKind.SHARES, SURVEY_SHARES)), "exclusion": asdict(ExclusionRule())}
     for number in range(count):
         SurveyResult.objects.create(
             survey=make_survey(),
             method=Method.MEAN,
+            parameters=parameters,
             data_hash="0" * 64,
             rating_count=number,
             rater_count=number,

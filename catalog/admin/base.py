@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -15,7 +16,7 @@ from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
 from catalog.errors import CatalogError
-from catalog.models import CelebrityImage
+from catalog.models import Celebrity, CelebrityImage
 
 THUMBNAIL_WIDTH, THUMBNAIL_HEIGHT = 60, 75
 
@@ -90,6 +91,18 @@ class FixedRowsAdmin(CatalogAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:  # noqa: ARG002
         return False
+
+
+def of_celebrity(search_term: str, *, image: str = "") -> Q:
+    """Whose images a search means, or which image, by its whole SHA-256; image: the lookup of the image, with `__`.
+
+    Names are looked for among the celebrities, who are fewer, instead of once for each image that is joined to them.
+    """
+    named = Celebrity.objects.all()
+    for word in search_term.split():
+        named = named.filter(Q(name_ko__icontains=word) | Q(name_en__icontains=word))
+    sha256 = search_term.strip().lower()
+    return Q(**{f"{image}celebrity__in": named.order_by().values("pk")}) | Q(**{f"{image}sha256": sha256})
 
 
 def thumbnail(image: CelebrityImage) -> SafeString:

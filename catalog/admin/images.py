@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminImageFieldWidget, UnfoldBooleanSwitchWidget
 
-from catalog.admin.base import CatalogAdmin, thumbnail
+from catalog.admin.base import CatalogAdmin, of_celebrity, thumbnail
 from catalog.admin.labels import begin_autolabel, export_response
 from catalog.admin.surveys import add_to_survey
 from catalog.errors import CatalogError
@@ -132,8 +132,15 @@ class CelebrityImageAdmin(CatalogAdmin):
     list_display = ["preview", "celebrity", "face_type", "is_published", "licence", "source", "updated_at"]
     list_display_links = ["preview", "celebrity"]
     list_select_related = ["celebrity", "face_type"]
-    list_filter = ["face_type", PublishedFilter, LabelFilter, "licence", "celebrity__is_sample"]
-    search_fields = ["celebrity__name_ko", "celebrity__name_en", "source", "licence", "attribution", "sha256"]
+    list_filter = [
+        "face_type",
+        PublishedFilter,
+        LabelFilter,
+        ("licence", admin.EmptyFieldListFilter),
+        "celebrity__is_sample",
+    ]
+    search_fields = ["celebrity__name_ko", "celebrity__name_en"]
+    search_help_text = _("A celebrity's name, or the whole SHA-256 of a picture.")
     autocomplete_fields = ["celebrity"]
     readonly_fields = ["picture", "label_link", "size", "file", "sha256", "created_at", "updated_at"]
     fieldsets = [
@@ -147,6 +154,11 @@ class CelebrityImageAdmin(CatalogAdmin):
     ]
     actions = ["publish_selected", "unpublish_selected", "autolabel_selected", "export_selected", add_to_survey]
     actions_list = ["import_archive"]
+
+    def get_search_results(
+        self, _request: HttpRequest, queryset: QuerySet[CelebrityImage], search_term: str
+    ) -> tuple[QuerySet[CelebrityImage], bool]:
+        return (queryset.filter(of_celebrity(search_term)) if search_term else queryset), False
 
     @admin.display(description=_("picture"))
     def preview(self, image: CelebrityImage) -> SafeString:

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 
 from catalog import tasks
-from catalog.admin.base import ReadOnlyScreen, thumbnail
+from catalog.admin.base import ReadOnlyScreen, of_celebrity, thumbnail
 from catalog.admin.review import review_urls
 from catalog.errors import CatalogError
 from catalog.models import CelebrityImage, ImageLabel, LabelExport, PartLabel
@@ -43,7 +43,8 @@ class ImageLabelAdmin(ReadOnlyScreen):
     list_display_links = ["preview", "celebrity"]
     list_select_related = ["image__celebrity", "reviewed_by"]
     list_filter = ["state", "refusal", "rejection"]
-    search_fields = ["image__celebrity__name_ko", "image__celebrity__name_en", "image__sha256"]
+    search_fields = ["image__celebrity__name_ko", "image__celebrity__name_en"]
+    search_help_text = _("A celebrity's name, or the whole SHA-256 of a picture.")
     ordering = ["state", "-doubt", "pk"]
     fieldsets = [
         (None, {"fields": ["picture", "image_link", "state", "rejection", "refusal", "doubt_percent"]}),
@@ -60,6 +61,11 @@ class ImageLabelAdmin(ReadOnlyScreen):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ImageLabel]:
         labels: QuerySet[ImageLabel] = super().get_queryset(request)
         return labels.prefetch_related("parts__face_type")
+
+    def get_search_results(
+        self, _request: HttpRequest, queryset: QuerySet[ImageLabel], search_term: str
+    ) -> tuple[QuerySet[ImageLabel], bool]:
+        return (queryset.filter(of_celebrity(search_term, image="image__")) if search_term else queryset), False
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Also the links that other screens make."""

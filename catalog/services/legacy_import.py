@@ -134,7 +134,7 @@ def _total(connection: BaseDatabaseWrapper, table: str) -> int:
 
 
 def _import_texts(connection: BaseDatabaseWrapper, types: dict[int, FaceType], report: ImportReport) -> None:
-    defaults = {text.code: "\n".join(text.sentences_ko) for text in TYPE_TEXTS}
+    defaults: dict[str, str] = {text.code: "\n".join(text.sentences_ko) for text in TYPE_TEXTS}
     for male_id, male_type, text in _rows(connection, "male_tbl", _IMAGES_AT_ONCE):
         row = f"male_tbl {male_id}"
         face_type = types.get(male_id)

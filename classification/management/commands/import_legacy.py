@@ -83,7 +83,7 @@ def _connect(url: str) -> BaseDatabaseWrapper:
     # SQLAlchemy names the driver too, which is Django's choice here.
     plain = re.sub(r"^(\w+)\+\w+://", r"\1://", url)
     try:
-        config = dict(dj_database_url.parse(plain))
+        config: dict[str, Any] = {**dj_database_url.parse(plain)}
     except (ValueError, KeyError) as error:
         raise CommandError("This is not a database's address.") from error
     if config["ENGINE"].endswith("sqlite3"):
