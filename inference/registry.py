@@ -50,7 +50,8 @@ class CorruptWeights(RegistryError):
 class TrainingData:
     """What a model learned from. files: how many images. sha256: over those, their labels and the teachers' weights.
 
-    parts_version: of the part finder whose boxes a type model learned from.
+    parts_version: of the part finder whose boxes a model learned from. trunk_version: of the type model whose trunk
+    another one keeps; it learned from that one's data too, so sets and teachers name those as well.
     """
 
     sets: dict[str, str]
@@ -58,6 +59,7 @@ class TrainingData:
     sha256: str
     teachers: dict[str, str]
     parts_version: str = ""
+    trunk_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Model(Generic[Net]):
-    """A net with its weights loaded, in evaluation mode, and its manifest."""
+    """A net with its weights loaded, and its manifest."""
 
     net: Net
     manifest: Manifest
@@ -132,6 +134,11 @@ class Registry:
 
     def load(self, name: str, kind: type[Net], folder: Path = PACKAGED_WEIGHTS) -> Model[Net]:
         """Read a released model. Raises RegistryError where anything does not fit."""
+        model = self.load_to_train(name, kind, folder)
+        return Model(_for_inference(model.net), model.manifest)
+
+    def load_to_train(self, name: str, kind: type[Net], folder: Path = PACKAGED_WEIGHTS) -> Model[Net]:
+        """A released model as it was trained, to be trained further. Raises as load() does."""
         manifest = find_manifest(name, folder)
         net = self.build(name)
         if not isinstance(net, kind):
@@ -149,7 +156,7 @@ class Registry:
             net.load_state_dict({key: value.float() for key, value in load(content).items()})
         except (RuntimeError, SafetensorError) as error:
             raise CorruptWeights(f"{path.name} does not fit the net: {error}") from error
-        return Model(_for_inference(net), manifest)
+        return Model(net, manifest)
 
 
 def find_manifest(name: str, folder: Path = PACKAGED_WEIGHTS) -> Manifest:

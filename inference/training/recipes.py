@@ -38,10 +38,16 @@ def _train_gate(run: RunOptions) -> Trained[GateNet]:
 def _train_types(run: RunOptions) -> Trained[TypesNet]:
     parts = MODELS.load("parts", PartsNet)
     trained = train_types(run, parts.net)
-    files = [file for file in face_files(run.data) if not file.is_held_out]
-    sources = [*label_sources(run.data, open_data(run.data).rating_tables), recognition_weights()]
+    sources = label_sources(run.data, open_data(run.data).rating_tables)
     return Trained(
-        trained.net, files, sources, {}, trained.calibration, trained.metrics, parts_version=parts.manifest.version
+        trained.net,
+        trained.files,
+        sources if trained.trunk else [*sources, recognition_weights()],
+        {},
+        trained.calibration,
+        trained.metrics,
+        parts_version=parts.manifest.version,
+        trunk=trained.trunk,
     )
 
 

@@ -29,7 +29,8 @@ SET_LICENCES = {
 YUNET = "YuNet face detector (MIT, opencv_zoo), trained on WIDER FACE; gave boxes and points of the portraits"
 DLIB = (
     "dlib_face_recognition_resnet_model_v1 (CC0), trained on about 3 million faces of VGG-Face, FaceScrub and web "
-    "images; gave identity embeddings of the portraits"
+    "images; what its inner layers and its identity embedding hold of portraits and of morphs of them was to be "
+    "predicted"
 )
 _LICENCE = (
     "CC BY-NC-SA 4.0; a sample trained on data that may not be used commercially. Replace it with your own survey."
@@ -48,7 +49,8 @@ class Trained(Generic[Net]):
     """What a recipe gives.
 
     files: the images it learned from or chose by. sources: its labels and the teachers' weights. parts_version: of the
-    part finder whose boxes a type model learned from. metrics: numbers of the training itself.
+    part finder whose boxes a model learned from. trunk: the released type model whose trunk this one keeps.
+    metrics: numbers of the training itself.
     """
 
     net: Net
@@ -58,6 +60,7 @@ class Trained(Generic[Net]):
     calibration: ScoreCalibration | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     parts_version: str = ""
+    trunk: Manifest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,23 +105,16 @@ def release_model(name: str, trained: Trained[Net], folder: Path) -> Manifest:
     """
     recipe = RECIPES[name]
     content, digest = pack_weights(trained.net)
-    sets = sorted({Path(file.name).parent.as_posix() for file in trained.files})
-    is_sample = set(sets) <= SET_LICENCES.keys()
-    has_face_teacher = any(path.name == Path(FACE_TEACHER).name for path in trained.sources)
+    training = _training_data(recipe, trained)
+    is_sample = training.sets.keys() <= SET_LICENCES.keys()
     manifest = Manifest(
         name=name,
         version=f"{name}-{digest[:8]}",
         sha256=digest,
-        licence=_LICENCE if is_sample else _OTHER_LICENCE,
+        licence=_LICENCE if is_sample else trained.trunk.licence if trained.trunk else _OTHER_LICENCE,
         intended_use=_INTENDED_USE,
         limits=recipe.limits if is_sample else _OTHER_LIMITS,
-        training=TrainingData(
-            sets={name: SET_LICENCES.get(name, _NOT_STATED) for name in sets},
-            files=len(trained.files),
-            sha256=data_hash(trained.files, trained.sources),
-            teachers={name: what for name, what in recipe.teachers.items() if name != "YuNet" or has_face_teacher},
-            parts_version=trained.parts_version,
-        ),
+        training=training,
         preprocessing=preprocessing_of(name),
         thresholds=dict(trained.thresholds),
         metrics=dict(trained.metrics),
@@ -128,6 +124,24 @@ def release_model(name: str, trained: Trained[Net], folder: Path) -> Manifest:
     (folder / f"{name}.safetensors").write_bytes(content)
     write_cards(manifest, folder)
     return manifest
+
+
+def _training_data(recipe: Recipe, trained: Trained[Net]) -> TrainingData:
+    trunk = trained.trunk
+    own = sorted({Path(file.name).parent.as_posix() for file in trained.files})
+    sets = {name: SET_LICENCES.get(name, _NOT_STATED) for name in own}
+    sources = {path.name for path in trained.sources}
+    teachers = dict(recipe.teachers) if trunk is None else trunk.training.teachers
+    if trunk is None and Path(FACE_TEACHER).name not in sources:
+        teachers.pop("YuNet")
+    return TrainingData(
+        sets=sets if trunk is None else trunk.training.sets | sets,
+        files=len(trained.files),
+        sha256=data_hash(trained.files, trained.sources),
+        teachers=teachers,
+        parts_version=trained.parts_version,
+        trunk_version=trunk.version if trunk else "",
+    )
 
 
 def record_metrics(name: str, folder: Path, metrics: Mapping[str, float], measured_with: str) -> None:
@@ -153,11 +167,12 @@ def _markdown(manifest: Manifest) -> str:
         f"- Limits: {manifest.limits}",
         f"- Licence: {manifest.licence}",
         *([f"- Learned from the boxes of: {training.parts_version}"] if training.parts_version else []),
+        *([f"- Keeps the trunk of: {training.trunk_version}"] if training.trunk_version else []),
         f"- Weights: `{manifest.name}.safetensors`, half precision, sha256 `{manifest.sha256}`",
         "",
         "## Training data",
         "",
-        f"{training.files} files, sha256 `{training.sha256}`; none of them is in the held-out fifth.",
+        f"{_files(training)}; none of them is in the held-out fifth.",
         "",
         "| set | licence, source |",
         "| --- | --- |",
@@ -180,6 +195,11 @@ def _markdown(manifest: Manifest) -> str:
     else:
         lines.append("Not measured yet.")
     return "\n".join(lines) + "\n"
+
+
+def _files(training: TrainingData) -> str:
+    besides = ", besides those of the trunk" if training.trunk_version else ""
+    return f"{training.files} files, sha256 `{training.sha256}`{besides}"
 
 
 def _origin_of_numbers(manifest: Manifest) -> str:

@@ -3,6 +3,7 @@
 1. The trunk: every part's embedding predicts principal components of what a teacher, dlib's face-recognition
    net, sees in that part, on portraits and on morphs of two of them, and the survey's 34 attributes, on rated
    faces. It never sees an adult man of the survey, neither his picture nor his rating.
+   Where all the data's faces are rated men, the released type model's trunk takes its place.
 2. The ratings: ridge regression of the appearance rating on each part's embedding. To all of it adult men are
    strangers, so cross-validating the regression over them is all that honest numbers need.
 """
@@ -21,10 +22,11 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from inference.contracts import ScoreCalibration
-from inference.dataset import HELD_OUT_FOLD, ImageFile, Subset, data_hash, face_files, rated_faces
+from inference.dataset import HELD_OUT_FOLD, DataError, ImageFile, Subset, data_hash, face_files, rated_faces
 from inference.nets.parts import PartsNet, part_boxes
 from inference.nets.types import EMBEDDING, PARTS, TypesNet
 from inference.preprocessing import CROP_SIZE, CROP_TEMPLATE, Floats, Pixels, apply, crop_matrix, to_tensor, warp
+from inference.registry import MODELS, Manifest
 from inference.training import augmentation
 from inference.training.augmentation import Rng
 from inference.training.calibration import cross_validated, fit_type_scale
@@ -46,6 +48,8 @@ _RIDGE = 0.3
 # How much a rating's dependence on the view costs, against what rating every view alike would need.
 _STEADINESS = 1.0
 _CHUNK = 128
+# Fewer give five folds too few to tell types apart by.
+_FEWEST_MEN = 25
 
 
 class TypesTrainee(nn.Module):
@@ -244,11 +248,16 @@ def left_out_latents(faces: RatedViews) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class TrainedTypes:
-    """net: the one to release. metrics: of the regression, cross-validated over all men."""
+    """net: the one to release. metrics: of the regression, cross-validated over all men.
+
+    files: the images it learned from. trunk: the released model whose trunk it keeps, where it does.
+    """
 
     net: TypesNet
     calibration: ScoreCalibration
     metrics: dict[str, float]
+    files: list[ImageFile]
+    trunk: Manifest | None
 
 
 class TypesTraining:
@@ -269,11 +278,14 @@ class TypesTraining:
         own = {file.name for file in files}
         self._trunk = [image for image in images if image.file.name in own]
         self._men_and_others = [image for image in images if image.file.name in set(self._rated.names)]
+        if (found := sum(image.file.name in men for image in images)) < _FEWEST_MEN:
+            raise DataError(f"{run.data} has {found} rated men; types need {_FEWEST_MEN} at least")
         weights = hashlib.sha256(b"".join(value.numpy().tobytes() for value in parts.state_dict().values()))
         self._inputs = f"{data_hash(files)} {weights.hexdigest()} {run.seed} {_MORPHS}"
 
     def train(self) -> TrainedTypes:
-        net = self._pretrain()
+        released_types = None if self._trunk else MODELS.load_to_train("types", TypesNet)
+        net = released_types.net if released_types else self._pretrain()
         names = [image.file.name for image in self._men_and_others]
         row_of = {name: row for row, name in enumerate(self._rated.names)}
         rows = np.array([row_of[name] for name in names])
@@ -293,7 +305,11 @@ class TypesTraining:
         latent = left_out_latents(known)[known.is_man]
         scale = fit_type_scale(latent, part_ratings[released & men], rating[released & men])
         net.ordinal.load_state_dict(scale.head.state_dict())
-        return TrainedTypes(net.eval(), scale.calibration, metrics)
+        used = [image.file for image in self._trunk]
+        used += [image.file for image in self._men_and_others if not image.file.is_held_out]
+        files = list({file.name: file for file in used}.values())
+        trunk = released_types.manifest if released_types else None
+        return TrainedTypes(net.eval(), scale.calibration, metrics, files, trunk)
 
     def _pretrain(self) -> TypesNet:
         run = self._run
