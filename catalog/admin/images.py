@@ -155,6 +155,9 @@ class CelebrityImageAdmin(CatalogAdmin):
     actions = ["publish_selected", "unpublish_selected", "autolabel_selected", "export_selected", add_to_survey]
     actions_list = ["import_archive"]
 
+    class Media:
+        css = {"all": ["css/lists.css"]}
+
     def get_search_results(
         self, _request: HttpRequest, queryset: QuerySet[CelebrityImage], search_term: str
     ) -> tuple[QuerySet[CelebrityImage], bool]:

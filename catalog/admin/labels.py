@@ -55,6 +55,9 @@ class ImageLabelAdmin(ReadOnlyScreen):
     actions_list = ["start_review"]
     actions_detail = ["review_this"]
 
+    class Media:
+        css = {"all": ["css/lists.css"]}
+
     def get_urls(self) -> list[URLPattern]:
         return [*review_urls(), *super().get_urls()]
 

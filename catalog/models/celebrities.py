@@ -78,7 +78,7 @@ class CelebrityImageQuerySet(models.QuerySet["CelebrityImage"]):
         for name, band in zip(HASH_BANDS, wanted.bands, strict=True):
             shares_a_band |= models.Q(**{name: band})
         candidates = self.filter(shares_a_band).order_by().values_list("pk", "hash_fine")
-        return sorted(pk for pk, fine in candidates if wanted.distance(fine) <= SAME_PICTURE_DISTANCE)
+        return sorted(pk for pk, fine in candidates if fine and wanted.distance(fine) <= SAME_PICTURE_DISTANCE)
 
 
 class CelebrityImage(models.Model):
