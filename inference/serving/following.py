@@ -70,6 +70,7 @@ class FollowingBackend:
         self._failed: ActiveSet | None = None
         self._retry_at = 0.0
         self._is_followed = False
+        self._beginning = threading.Lock()
         self._active, self._backend = self._start()
 
     def analyze(self, photo: bytes, *, keep_photo: bool = False) -> FaceAnalysis:
@@ -77,9 +78,11 @@ class FollowingBackend:
 
     def warm_up(self) -> None:
         """Begin to follow; what is loaded is warm already. Call it after forking, which no thread survives."""
-        if self._is_followed:
-            return
-        self._is_followed = True
+        # Servers with several threads may warm up in each; one follower is enough.
+        with self._beginning:
+            if self._is_followed:
+                return
+            self._is_followed = True
         follower = threading.Thread(
             target=_follow, args=(weakref.ref(self), self._poll_seconds), name="releases", daemon=True
         )

@@ -22,6 +22,7 @@ from inference.models import ModelRelease
 from inference.registry import find_manifest
 from inference.serving.following import FollowingBackend
 from inference.serving.local import LocalBackend
+from tests.fakes import FakeBackend
 from tests.images import jpeg
 from tests.inference.factories import make_candidate, make_release
 
@@ -303,3 +304,42 @@ def test_following_ends_with_its_backend(follow: Callable[[], None]) -> None:
 
     follower.join(timeout=10)
     assert not follower.is_alive()
+
+
+def followers() -> int:
+    return sum(thread.name == "releases" for thread in threading.enumerate())
+
+
+def test_warming_up_again_starts_no_second_follower(follow: Callable[[], None]) -> None:
+    before = followers()
+    follow()
+
+    client.warm_up()
+
+    assert followers() == before + 1
+
+
+class HesitantBackend(FollowingBackend):
+    """Takes its time between looking whether it follows already and saying that it does."""
+
+    @property
+    def _is_followed(self) -> bool:
+        answer: bool = self.__dict__["is_followed"]
+        time.sleep(0.05)
+        return answer
+
+    @_is_followed.setter
+    def _is_followed(self, value: bool) -> None:
+        self.__dict__["is_followed"] = value
+
+
+def test_threads_that_warm_up_at_once_start_one_follower(releases: ReleasesInMemory, tmp_path: Path) -> None:
+    backend = HesitantBackend(
+        build=lambda _: FakeBackend(), releases=releases, cache=tmp_path, after_poll=releases.disconnect
+    )
+    before = followers()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: backend.warm_up(), range(4)))
+
+    assert followers() == before + 1
