@@ -120,6 +120,7 @@ class ModelInUse:
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Unfold's callback for the first page: each section for those who may see what it sums up."""
     may = request.user.has_perm
+    context["title"] = _("Dashboard")
     context["dashboard"] = {
         "days": DAYS,
         "activity": activity() if may("classification.view_classification") else None,

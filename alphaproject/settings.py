@@ -13,6 +13,7 @@ from zoneinfo import available_timezones
 import environs
 from botocore.config import Config
 from cryptography.fernet import Fernet
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -280,6 +281,9 @@ UNFOLD = {
     "SITE_TITLE": "Alpha Project",
     "SITE_HEADER": "Alpha Project",
     "SITE_SYMBOL": "face",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("icons/favicon.svg")},
+    ],
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "alphaproject.dashboard.dashboard",
     "SIDEBAR": {"show_search": True, "navigation": "alphaproject.navigation.sidebar"},

@@ -11,6 +11,7 @@ from django_tasks import task
 
 from catalog.errors import CatalogError
 from catalog.models import Job
+from catalog.services.audit import acting
 from catalog.services.job_workers import archive_remove, worker_for
 from catalog.services.jobs import STALLED_AFTER, is_stalled, job_cancel
 
@@ -38,7 +39,7 @@ def work_on_job(job_id: int) -> None:
     job = Job.objects.filter(pk=job_id).first()
     if job is None or not job.is_at_work:
         return
-    with translation.override(job.language):
+    with translation.override(job.language), acting(job.created_by):
         try:
             goes_on = _work(job)
         except CatalogError as error:
