@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
 
+from django.core.cache import cache
 from django.db.models import Avg, Count, F, FloatField, Max, Min, QuerySet, Sum
 from django.db.models.expressions import ExpressionWrapper
 from django.utils.translation import get_language
@@ -15,6 +15,8 @@ from catalog.models import Celebrity, FaceType, Rater, Survey, SurveyImage, Surv
 from catalog.models.survey import Method, Scale
 
 _Z = NormalDist().inv_cdf(0.975)
+# An image may be given to another celebrity, which shows after so many seconds at the latest.
+_CACHED = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +113,20 @@ def ranking(result: SurveyResult, part: str, *, offset: int = 0, limit: int | No
         )
         .order_by("-mean" if direction > 0 else "mean", "celebrity")[offset:end]
     )
-    found = list(celebrities)
-    names = Celebrity.objects.in_bulk({row["celebrity"] for row in found})
+    # Such a result never changes, and its hundred thousand images are summed up each time.
+    found = cache.get_or_set(f"survey-ranking:{result.pk}:{part}:{offset}:{end}", lambda: list(celebrities), _CACHED)
+    names = Celebrity.objects.in_bulk({row["celebrity"] for row in found or []})
     language = get_language() or ""
     scale, is_mean = Scale(result.survey.scale), result.method == Method.MEAN
     ranked = []
-    for place, row in enumerate(found, start=offset + 1):
+    for place, row in enumerate(found or [], start=offset + 1):
         low, high = (row["low"], row["high"]) if row["images"] == 1 else (None, None)
         if row["images"] > 1 and is_mean and row["with_spread"] == row["images"]:
             margin = _Z * sqrt(row["variance"]) / row["images"]
             low, high = max(scale.lowest, row["mean"] - margin), min(scale.highest, row["mean"] + margin)
-        celebrity = names[row["celebrity"]]
+        # Deleted since.
+        if (celebrity := names.get(row["celebrity"])) is None:
+            continue
         ranked.append(
             Ranked(
                 place=place,
@@ -144,11 +149,8 @@ def _ranked_image(row: SurveyResultRow) -> Ranked:
 
 def disagreement(result: SurveyResult, part: str, *, limit: int) -> list[SurveyResultRow]:
     """The images that raters differ most about, first."""
-    rows = rows_of(result, part).filter(spread__isnull=False).order_by("-spread", "rank")
-    return list(rows.select_related("survey_image__image__celebrity", "face_type")[:limit])
-
-
-def all_rows(result: SurveyResult, part: str) -> Iterator[SurveyResultRow]:
-    """Every image of a result, best first, streamed."""
-    rows = rows_of(result, part).select_related("survey_image__image__celebrity", "face_type").order_by("rank")
-    return rows.iterator(chunk_size=2000)
+    # Ids alone are sorted in memory, whole rows would be on the disk.
+    chosen = rows_of(result, part).filter(spread__isnull=False).order_by("-spread", "rank").values_list("pk", flat=True)
+    ids = list(chosen[:limit])
+    rows = SurveyResultRow.objects.select_related("survey_image__image__celebrity", "face_type").in_bulk(ids)
+    return [rows[pk] for pk in ids]

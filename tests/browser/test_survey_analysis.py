@@ -1,0 +1,124 @@
+"""The analysis page of a survey in a real browser."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.utils import timezone
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from catalog.models import CelebrityImage, Rater, Rating, Survey
+from catalog.services.seed import catalog_seed
+from catalog.services.survey_results import result_create
+from tests.browser.conftest import PHONE, TIMEOUT_MILLISECONDS, take_screenshot
+from tests.browser.test_survey import serious_violations
+from tests.catalog.raters import add_image, make_open_survey
+
+pytestmark = pytest.mark.browser
+
+RATERS = 24
+DESKTOP = {"width": 1360, "height": 1000}
+
+
+@pytest.fixture
+def survey(transactional_db: None) -> Survey:
+    """The seeded samples, rated by people of several ages with a taste and a bias each."""
+    catalog_seed()
+    survey = make_open_survey()
+    images = [add_image(survey, image) for image in CelebrityImage.objects.order_by("pk")]
+    chance = random.Random(1)
+    appeal = [chance.gauss(4, 1.1) for _ in images]
+    for number in range(RATERS):
+        age_band, sex = chance.choice(["18_24", "25_34", "45_54", ""]), chance.choice(["female", "male"])
+        rater = Rater.objects.create(survey=survey, key=f"rater {number}", age_band=age_band, sex=sex)
+        bias = chance.gauss(0.3 if sex == "female" else 0, 0.5)
+        Rating.objects.bulk_create(
+            Rating(
+                survey_image=image,
+                rater=rater,
+                part="whole_face",
+                value=min(7, max(1, round(one + bias + chance.gauss(0, 1)))),
+                created_at=timezone.now(),
+            )
+            for image, one in zip(images, appeal, strict=True)
+        )
+    result_create(survey=survey)
+    return survey
+
+
+@pytest.fixture
+def open_analysis(chromium: Browser, live_server: LiveServer, survey: Survey) -> Iterator[Any]:
+    """Open the survey's page as someone who may look at everything; the test fails for whatever it complains of."""
+    complaints: list[str] = []
+    contexts = []
+    user = User.objects.create_user("viewer", is_staff=True)
+    user.user_permissions.set(
+        Permission.objects.filter(content_type__app_label="catalog", codename__startswith="view_")
+    )
+    client = Client()
+    client.force_login(user)
+
+    def complain(message: ConsoleMessage) -> None:
+        # No page of the back office names an icon, and browsers look for one.
+        if message.type == "error" and not message.location["url"].endswith("/favicon.ico"):
+            complaints.append(f"{message.text} {message.location['url']}")
+
+    def open_(**options: Any) -> Page:
+        defaults: dict[str, Any] = {"viewport": DESKTOP, "locale": "en-US", "reduced_motion": "reduce"}
+        context = chromium.new_context(**(defaults | options))
+        contexts.append(context)
+        context.set_default_timeout(TIMEOUT_MILLISECONDS)
+        context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}])
+        page = context.new_page()
+        page.on("console", complain)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"{live_server.url}/admin/catalog/survey/{survey.pk}/change/")
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def show_plots(page: Page) -> None:
+    for plot in page.locator(".plot img").all():
+        plot.scroll_into_view_if_needed()
+        expect(plot).to_have_js_property("complete", True)
+        expect(plot).not_to_have_js_property("naturalWidth", 0)
+    page.evaluate("scrollTo(0, 0)")
+
+
+def test_curator_finds_the_analysis_and_saves_its_pictures(open_analysis: Any, tmp_path: Path) -> None:
+    page = open_analysis()
+    page.locator("a.job-button[href$='/analysis/']").click()
+    expect(page.get_by_role("heading", name="Distribution of the types")).to_be_visible()
+    show_plots(page)
+    take_screenshot(page, "survey-analysis")
+    assert serious_violations(page) == []
+
+    with page.expect_download() as saved:
+        page.locator("a[href*='ranking.png']").click()
+    saved.value.save_as(tmp_path / "ranking.png")
+    assert (tmp_path / "ranking.png").read_bytes().startswith(b"\x89PNG")
+    with page.expect_download() as saved:
+        page.locator("a[href*='images.csv']").click()
+    assert saved.value.suggested_filename.endswith("-whole_face-images.csv")
+
+
+def test_analysis_fits_a_phone_in_korean(open_analysis: Any) -> None:
+    page = open_analysis(viewport=PHONE, locale="ko-KR", has_touch=True, is_mobile=True)
+    page.locator("a.job-button[href$='/analysis/']").tap()
+    expect(page.locator("#ranking-title")).to_be_visible()
+    show_plots(page)
+
+    take_screenshot(page, "survey-analysis-phone")
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+    assert serious_violations(page) == []
