@@ -28,12 +28,12 @@ from catalog.models import (
     ScoringPolicy,
     Survey,
     SurveyImage,
-    SurveyImport,
     SurveyResult,
 )
 from catalog.models.survey import Method
 from catalog.services.aggregation import ExclusionRule
 from catalog.services.images import image_publish
+from catalog.services.survey_import import upload_create
 from catalog.services.survey_results import Cut, CutKind
 from classification.models import Classification, Client
 from inference.models import ModelName, ModelRelease
@@ -217,7 +217,9 @@ ADD_ROWS: dict[str, Callable[[int], None] | None] = {
     "catalog.Survey": _each(make_survey),
     "catalog.SurveyImage": _survey_images,
     "catalog.SurveyImport": _each(
-        lambda: SurveyImport.objects.create(survey=make_survey(), file_name="a.csv", sha256="0" * 64)
+        lambda: upload_create(
+            survey=make_survey(), file_name="a.csv", content=b"rater,image,value\n1,1,3\n", created_by=_user()
+        )
     ),
     "catalog.SurveyResult": _results,
     "catalog.SurveyResultRow": _result_rows,

@@ -24,6 +24,7 @@ from catalog.models import Celebrity, CelebrityImage, FaceType, Rater, Rating, S
 from catalog.models.survey import Scale
 from catalog.ratings import PARTS, ratings_read
 from catalog.services.aggregation import Floats, Ints, Mask
+from catalog.services.audit import acting
 from catalog.services.survey_files import (
     ALLOWED,
     Field,
@@ -480,12 +481,12 @@ def upload_dismiss(*, upload: SurveyImport) -> None:
 @task()
 def import_upload(upload_id: int, language: str) -> None:
     """What was found wrong at the last moment is shown as at the first look, and the file is kept."""
-    upload = SurveyImport.objects.select_related("survey").get(pk=upload_id)
+    upload = SurveyImport.objects.select_related("survey", "created_by").get(pk=upload_id)
     if upload.state != SurveyImport.State.RUNNING:
         return
     options = ImportOptions.of_json(upload.options)
     state, content = SurveyImport.State.CHECKED, upload.content
-    with translation.override(language):
+    with translation.override(language), acting(upload.created_by):
         try:
             report = ratings_import(survey=upload.survey, content=_content(upload), options=options)
             state, content = SurveyImport.State.FINISHED, b""
