@@ -197,15 +197,15 @@ class SurveyImportAdmin(ReadOnlyScreen):
     ) -> HttpResponse:
         """An import's page: how its columns are read, what that gives, and what can be done with it."""
         del form_url, extra_context
-        if not self.has_view_permission(request):
+        may_decide = request.user.has_perm(_PERMISSION)
+        if not self.has_view_permission(request) or (request.method == "POST" and not may_decide):
             raise PermissionDenied
         upload = self.get_object(request, object_id)
         if upload is None:
             raise Http404
         waits = upload.state == SurveyImport.State.CHECKED or upload.is_stalled
-        may_decide = waits and request.user.has_perm(_PERMISSION)
         form: OptionsForm | None = None
-        if may_decide:
+        if waits and may_decide:
             form = OptionsForm(
                 request.POST or None,
                 columns=upload_columns(upload),
