@@ -52,6 +52,7 @@ class TrainingData:
 
     parts_version: of the part finder whose boxes a model learned from. trunk_version: of the type model whose trunk
     another one keeps; it learned from that one's data too, so sets and teachers name those as well.
+    exports: sha256 of each labels.csv of the catalogue's that it learned from, by which its labels are found again.
     """
 
     sets: dict[str, str]
@@ -60,6 +61,7 @@ class TrainingData:
     teachers: dict[str, str]
     parts_version: str = ""
     trunk_version: str = ""
+    exports: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

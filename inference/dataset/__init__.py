@@ -26,12 +26,13 @@ from inference.dataset.base import (
     image_paths,
 )
 from inference.dataset.celeba import CelebA
-from inference.dataset.export import CatalogueExport
+from inference.dataset.export import EXPORT_TABLE, CatalogueExport
 from inference.dataset.folders import PEOPLE, SetFolders
 from inference.preprocessing import Floats, Pixels
 from inference.survey_rule import SURVEY_SHARES, survey_types
 
 __all__ = [
+    "EXPORT_TABLE",
     "FOLDS",
     "HELD_OUT_FOLD",
     "PEOPLE",

@@ -12,7 +12,7 @@ from inference.dataset.base import DataError, ImageFile, Lines, RatedFaces, read
 from inference.preprocessing import Floats
 from inference.survey_rule import SURVEY_SHARES
 
-_TABLE = "labels.csv"
+EXPORT_TABLE = "labels.csv"
 _COLUMNS = (
     *("file", "identity", "rating"),
     *(f"{part}_box" for part in FacePart),
@@ -28,13 +28,13 @@ _RATING_OF = dict(zip(FaceType, 100 * (1 - (_BETTER + np.array(SURVEY_SHARES) / 
 class CatalogueExport:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._table = folder / _TABLE
+        self._table = folder / EXPORT_TABLE
 
     @staticmethod
     def fits(folder: Path) -> bool:
-        if not (folder / _TABLE).is_file():
+        if not (folder / EXPORT_TABLE).is_file():
             return False
-        with (folder / _TABLE).open(newline="", encoding="utf-8-sig", errors="replace") as stream:
+        with (folder / EXPORT_TABLE).open(newline="", encoding="utf-8-sig", errors="replace") as stream:
             return "whole_face_box" in next(csv.reader(stream), ())
 
     def faces(self) -> list[ImageFile]:
@@ -72,7 +72,7 @@ class CatalogueExport:
         """
         ratings = {row["file"]: rating for row in self._rows() if (rating := _part_ratings(row)) is not None}
         if not ratings:
-            raise DataError(f"{_TABLE} has neither ratings nor types")
+            raise DataError(f"{EXPORT_TABLE} has neither ratings nor types")
         by_part = np.stack(list(ratings.values()))
         rating = by_part.mean(axis=1)
         return RatedFaces(tuple(ratings), rating[:, None], np.ones(len(ratings), np.bool_), rating, by_part)
@@ -94,7 +94,7 @@ class CatalogueExport:
 
 
 def _where(row: dict[str, str]) -> str:
-    return f"{_TABLE}, {row['file']}"
+    return f"{EXPORT_TABLE}, {row['file']}"
 
 
 def _box(row: dict[str, str], part: FacePart) -> Box | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Generic, TypeVar
 from torch import nn
 
 from inference.contracts import ScoreCalibration
-from inference.dataset import ImageFile, data_hash
+from inference.dataset import EXPORT_TABLE, ImageFile, data_hash
 from inference.registry import Manifest, TrainingData, find_manifest, pack_weights, preprocessing_of
 from inference.training.teachers import FACE_TEACHER
 
@@ -134,6 +135,7 @@ def _training_data(recipe: Recipe, trained: Trained[Net]) -> TrainingData:
     teachers = dict(recipe.teachers) if trunk is None else trunk.training.teachers
     if trunk is None and Path(FACE_TEACHER).name not in sources:
         teachers.pop("YuNet")
+    exports = [hashlib.sha256(path.read_bytes()).hexdigest() for path in trained.sources if path.name == EXPORT_TABLE]
     return TrainingData(
         sets=sets if trunk is None else trunk.training.sets | sets,
         files=len(trained.files),
@@ -141,6 +143,7 @@ def _training_data(recipe: Recipe, trained: Trained[Net]) -> TrainingData:
         teachers=teachers,
         parts_version=trained.parts_version,
         trunk_version=trunk.version if trunk else "",
+        exports=sorted({*(trunk.training.exports if trunk else []), *exports}),
     )
 
 
