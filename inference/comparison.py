@@ -9,6 +9,7 @@ from inference.contracts import FacePart
 
 FACES_ACCEPTED = "held-out faces that get a type"
 SCENES_ACCEPTED = "held-out scenes that get a type"
+RIGHT_REASONS = "unusable photos refused for the right reason"
 # What training finds by leaving men out; how many men they were.
 CROSS_VALIDATED = "5-fold"
 CROSS_VALIDATED_MEN = f"{CROSS_VALIDATED} men left out"
@@ -22,7 +23,7 @@ def part_iou(part: FacePart) -> str:
 
 # By model: each primary metric, and whether more of it is better.
 PRIMARY_METRICS: dict[str, dict[str, bool]] = {
-    "gate": {FACES_ACCEPTED: True, SCENES_ACCEPTED: False},
+    "gate": {FACES_ACCEPTED: True, SCENES_ACCEPTED: False, RIGHT_REASONS: True},
     "parts": {part_iou(part): True for part in FacePart},
     "types": {CROSS_VALIDATED_R: True},
 }

@@ -10,7 +10,7 @@ import ctypes
 import io
 import struct
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -39,11 +39,13 @@ class DecodedPhoto:
     """An upright photo, possibly reduced.
 
     pixels: (H, W, 3) uint8 RGB, contiguous. width, height: of the upright photo at its full size.
+    source: the bytes it came from, where it may be worth decoding closer.
     """
 
     pixels: NDArray[np.uint8]
     width: int
     height: int
+    source: bytes = field(default=b"", repr=False)
 
     @property
     def scale(self) -> float:
@@ -92,7 +94,20 @@ def decode(photo: bytes, limits: PhotoLimits | None = None) -> DecodedPhoto:
     width, height = _read_size(photo)
     if width * height > limits.max_pixels:
         raise PhotoTooLarge(f"{width} x {height} pixels, at most {limits.max_pixels}")
-    reduction = _reduction(max(width, height))
+    return _decode(photo, width, height, _reduction(max(width, height)))
+
+
+def decode_closer(photo: DecodedPhoto, magnification: float) -> DecodedPhoto:
+    """The photo decoded again with at least that many times its pixels a side, or with all that it has."""
+    reduction = round(photo.scale)
+    if magnification <= 1 or reduction <= 1 or not photo.source:
+        return photo
+    wanted = next((factor for factor in (4, 2) if factor * magnification <= reduction), 1)
+    return _decode(photo.source, photo.width, photo.height, wanted)
+
+
+def _decode(photo: bytes, width: int, height: int, reduction: int) -> DecodedPhoto:
+    """width, height: of the photo at its full size, as stored or upright."""
     try:
         bgr = cv2.imdecode(np.frombuffer(photo, np.uint8), _REDUCED[reduction])
     except cv2.error as error:
@@ -106,8 +121,8 @@ def decode(photo: bytes, limits: PhotoLimits | None = None) -> DecodedPhoto:
     is_turned = (bgr.shape[1] > bgr.shape[0]) != (width > height)
     if is_turned:
         width, height = height, width
-    rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-    return DecodedPhoto(pixels=rgb.astype(np.uint8, copy=False), width=width, height=height)
+    rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+    return DecodedPhoto(pixels=rgb, width=width, height=height, source=photo if reduction > 1 else b"")
 
 
 def _release_free_memory() -> None:

@@ -29,7 +29,7 @@ from inference.contracts import (
     RefusalReason,
 )
 from inference.decoding import DecodedPhoto
-from inference.gate import AlignedFace, Gate, is_cut_off
+from inference.gate import CLOSER, WHOLE, AlignedFace, Gate, View, is_cut_off
 from inference.nets.gate import GateNet
 from inference.nets.parts import PartsNet, part_boxes
 from inference.nets.types import TypesNet
@@ -67,7 +67,7 @@ class Engine:
             raise RegistryError("the type model's manifest has no calibration curve")
         self._calibration = types.manifest.calibration
         thresholds = gate.manifest.thresholds
-        if missing := {"detection", "face", "covered", "likely"} - thresholds.keys():
+        if missing := {"detection", "face", "covered", "blurred", "likely", "turned"} - thresholds.keys():
             raise RegistryError(f"the gate's manifest lacks thresholds: {', '.join(sorted(missing))}")
         self._max_line_spread = parts.manifest.thresholds["line_spread"]
         self.gate = Gate(gate.net, thresholds, limits or PhotoLimits(), self._device)
@@ -79,11 +79,13 @@ class Engine:
         self.versions = ModelVersions(gate.manifest.version, parts.manifest.version, types.manifest.version)
 
     def warm_up(self) -> None:
-        """Run every net once. A blank photo would not do: it stops at the detector."""
-        self.gate.detect([np.zeros((*_WARM_UP_SIZE, 3), np.uint8)])
+        """Run every net once, at each size of its input. A blank photo would not do: it stops at the detector."""
+        photo = DecodedPhoto(np.zeros((*_WARM_UP_SIZE, 3), np.uint8), *_WARM_UP_SIZE[::-1])
+        for look in (WHOLE, CLOSER):
+            self.gate.look([photo], look)
         crop = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)
         self.gate.verify([crop])
-        self.rate([AlignedFace(np.zeros(4), np.zeros((5, 2)), 0.0, np.zeros((2, 3)), crop)])
+        self.rate([AlignedFace(np.zeros(4), np.zeros((5, 2)), 0.0, np.zeros((2, 3)), crop, View(crop, 0, 0, 1.0))])
 
     def analyze(self, photos: Sequence[DecodedPhoto]) -> list[FaceAnalysis | InferenceError]:
         """One analysis or one refusal for each photo."""

@@ -1,6 +1,8 @@
 """Is one full human face in a photo, and if not, why not?
 
-The detector sees the whole photo, letterboxed; the verifier sees each candidate closely, turned upright.
+The detector sees the whole photo, letterboxed; the verifier sees each candidate closely, turned upright. Where
+that finds no face, or a small one, the detector looks again at a larger picture, and then at the photo turned by
+quarters, as phones' photos are that lost their EXIF.
 """
 
 from __future__ import annotations
@@ -14,10 +16,11 @@ import torch
 from torch.nn import functional
 
 from inference.contracts import PhotoLimits, PhotoRefused, RefusalReason
-from inference.decoding import DecodedPhoto
+from inference.decoding import DecodedPhoto, decode_closer
 from inference.nets.gate import DetectionMaps, GateNet
 from inference.preprocessing import (
     CROP_SIZE,
+    DETECTOR_SIZE,
     Floats,
     Letterbox,
     Pixels,
@@ -39,11 +42,20 @@ DOMINANT_AREA_RATIO = 4.0
 # Candidates that overlap more than this are one face seen twice.
 _SAME_FACE_IOU = 0.4
 _MAX_CANDIDATES = 16
-# The largest of them are looked at closely.
-_MAX_VERIFIED = 4
-# Nose tip off the middle of the eyes, in eye distances, for a head turned by 60 degrees: the tip stands
-# about 0.45 eye distances out of the plane of the eyes, and 0.45 * tan 60 = 0.78.
-_MAX_NOSE_OFFSET = 0.75
+# The best of them are looked at closely.
+_MAX_VERIFIED = 6
+# With fewer pixels a candidate's crop would be blown up, so a photo that was decoded reduced is decoded again.
+_ENOUGH_PIXELS = 64
+# Around a face, in sides of its box: a crop turned by 45 degrees reaches a little more than one.
+_VIEW_REACH = 1.6
+# A face that takes less of the photo's longer side may have neighbours of its size that the first look missed.
+_SMALL_SHARE = 0.125
+_BATCH = 8
+# How far the nose tip stands out of the plane of the eyes, and the mouth below it, in eye distances.
+_NOSE_DEPTH = 0.45
+_MOUTH_BELOW = 1.0
+# The longer side of a face's box, in sides of its aligned crop: the median over portraits.
+_BOX_SIDE = 0.8
 # A line of the face may lie this share of the face's height outside the frame: hair-thin cuts hide nothing.
 _CUT_OFF_TOLERANCE = 0.04
 # A face's box may reach this share of its side beyond the frame; close-ups that keep brows, eyes and chin reach 0.18.
@@ -51,9 +63,6 @@ _MAX_SHARE_OUTSIDE = 0.2
 # Grey levels of 255, over the face: mean below which no feature can be told, and the 95th percentile with it.
 _DARK_MEAN = 28.0
 _DARK_HIGHLIGHT = 60.0
-# Detail over contrast: a face blurred by a Gaussian of 2 % of its height lies above in 19 of 20 cases, by
-# 4 % below in two of three; unblurred portraits start at 0.42.
-_MIN_SHARPNESS = 0.24
 # Brows, eyes' outer corners, jaw and chin of the mean face, as shares of the crop's side.
 _NOMINAL_OUTLINE: Floats = np.array([[0.29, 0.34], [0.71, 0.34], [0.36, 0.80], [0.64, 0.80], [0.50, 0.86]])
 
@@ -69,19 +78,54 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What the verifier says of a crop: probabilities of a face and of a cover, points (5, 2) in crop pixels."""
+    """What the verifier says of a crop: probabilities of a face, of a cover and of blur, points (5, 2) in crop
+    pixels."""
 
     face: float
     covered: float
+    blurred: float
     points: Floats
 
 
 @dataclass(frozen=True, slots=True)
-class _Proposal:
-    """A candidate, the crop it was looked at in (matrix (2, 3), decoded pixels to crop), and the verdict."""
+class Look:
+    """One pass of the detector: the side of its input, and by how many quarters the photo is turned for it."""
+
+    size: int
+    turns: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A part of a photo, perhaps with more pixels than were decoded at first: x = (x_decoded - left) * scale."""
+
+    pixels: Pixels
+    left: int
+    top: int
+    scale: float
+
+    def cut_out(self, matrix: Floats) -> Pixels:
+        """The crop at a matrix (2, 3) that takes decoded pixels to crop pixels."""
+        linear = matrix[:, :2]
+        shift = matrix[:, 2] + linear @ np.array([self.left, self.top])
+        return warp(self.pixels, np.column_stack([linear / self.scale, shift]))
+
+
+WHOLE = Look(DETECTOR_SIZE, (0,))
+CLOSER = Look(640, (0,))
+TURNED = Look(DETECTOR_SIZE, (2, 1, 3))
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A candidate, the verdict on it, and the crop that was looked at.
+
+    matrix: (2, 3) decoded pixels to crop. view: what the crop was cut from.
+    """
 
     candidate: Candidate
     matrix: Floats
+    view: View
     check: Check
 
     @property
@@ -89,12 +133,17 @@ class _Proposal:
         """0 to 1: both nets must believe in the face."""
         return self.candidate.score * self.check.face
 
+    @property
+    def face_points(self) -> Floats:
+        """(5, 2), the finer ones, in decoded pixels."""
+        return apply(invert(self.matrix), self.check.points)
+
 
 @dataclass(frozen=True, slots=True)
 class AlignedFace:
     """The photo's one face, turned upright.
 
-    matrix: (2, 3) decoded pixels to crop pixels. crop: (128, 128, 3).
+    matrix: (2, 3) decoded pixels to crop pixels. crop: (128, 128, 3), cut from view.
     """
 
     box: Floats
@@ -102,6 +151,7 @@ class AlignedFace:
     score: float
     matrix: Floats
     crop: Pixels
+    view: View
 
 
 class Gate:
@@ -116,24 +166,51 @@ class Gate:
         self._device = device
 
     def find_faces(self, photos: Sequence[DecodedPhoto]) -> list[AlignedFace | PhotoRefused]:
-        """The gate alone: each photo's one full human face, or why there is none."""
-        candidates = self.detect([photo.pixels for photo in photos])
-        matrices = [[crop_matrix(candidate.points) for candidate in found] for found in candidates]
-        crops = [warp(photo.pixels, matrix) for photo, own in zip(photos, matrices, strict=True) for matrix in own]
-        checks = iter(self.verify(crops))
-        proposals = [
-            [_Proposal(candidate, matrix, next(checks)) for candidate, matrix in zip(found, own, strict=True)]
-            for found, own in zip(candidates, matrices, strict=True)
-        ]
-        return self._realigned(photos, [self._choose(photo, own) for photo, own in zip(photos, proposals, strict=True)])
+        """Each photo's one full human face, or why there is none."""
+        found = self.look(photos, WHOLE)
+        for look, is_wanted in ((CLOSER, self._may_miss_small_ones), (TURNED, self._shows_no_clear_face)):
+            again = [index for index, photo in enumerate(photos) if is_wanted(photo, found[index])]
+            for index, more in zip(again, self.look([photos[index] for index in again], look), strict=True):
+                if look is CLOSER:
+                    found[index] = _merged([*found[index], *more])
+                elif _best_score(more) > _best_score(found[index]):
+                    # The photo lies on its side or on its head: what was seen before is not what it shows.
+                    found[index] = more
+        return self._realigned([self._choose(photo, own) for photo, own in zip(photos, found, strict=True)])
+
+    def look(self, photos: Sequence[DecodedPhoto], look: Look) -> list[list[Proposal]]:
+        """What may be a face in each photo, the largest first, each looked at closely."""
+        candidates = self.candidates([photo.pixels for photo in photos], look)
+        views = [_views(photo, own, look) for photo, own in zip(photos, candidates, strict=True)]
+        flat = [pair for own in zip(candidates, views, strict=True) for pair in zip(*own, strict=True)]
+        matrices = [crop_matrix(candidate.points) for candidate, _ in flat]
+        checks = self.verify([view.cut_out(matrix) for (_, view), matrix in zip(flat, matrices, strict=True)])
+        proposals = iter(
+            Proposal(candidate, matrix, view, check)
+            for (candidate, view), matrix, check in zip(flat, matrices, checks, strict=True)
+        )
+        return [[next(proposals) for _ in own] for own in candidates]
+
+    def candidates(self, photos: Sequence[Pixels], look: Look) -> list[list[Candidate]]:
+        """Candidates of each photo over all turns, in the unturned photo's pixels."""
+        found: list[list[Candidate]] = [[] for _ in photos]
+        for turns in look.turns:
+            turned = [np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels for pixels in photos]
+            for own, pixels, more in zip(found, photos, self.detect(turned, look.size), strict=True):
+                own += [_turned_back(candidate, turns, pixels) for candidate in more]
+        return found if len(look.turns) == 1 else [_distinct(own) for own in found]
+
+    def detect(self, photos: Sequence[Pixels], size: int = DETECTOR_SIZE) -> list[list[Candidate]]:
+        """Candidates of each photo, the largest first. size: of the detector's input, a multiple of 64."""
+        found: list[list[Candidate]] = []
+        for start in range(0, len(photos), _BATCH):
+            squares = [letterbox(pixels, size) for pixels in photos[start : start + _BATCH]]
+            found += self._peaks([square for square, _ in squares], [box for _, box in squares])
+        return found
 
     @torch.inference_mode()
-    def detect(self, photos: Sequence[Pixels]) -> list[list[Candidate]]:
-        """Candidates of each photo, the largest first."""
-        if not photos:
-            return []
-        squares = [letterbox(pixels) for pixels in photos]
-        maps: DetectionMaps = self._net.detector(to_tensor([square for square, _ in squares], self._device))
+    def _peaks(self, squares: Sequence[Pixels], boxes_of: Sequence[Letterbox]) -> list[list[Candidate]]:
+        maps: DetectionMaps = self._net.detector(to_tensor(squares, self._device))
         heat = torch.sigmoid(maps.heat)
         peaks = (heat == functional.max_pool2d(heat.unsqueeze(1), 3, 1, 1).squeeze(1)) & (
             heat >= self._thresholds["detection"]
@@ -141,7 +218,7 @@ class Gate:
         heat, peaks = heat.cpu(), peaks.cpu()
         boxes, points = maps.boxes.cpu().double(), maps.points.cpu().double()
         found = []
-        for index, (_, box) in enumerate(squares):
+        for index, box in enumerate(boxes_of):
             cells = peaks[index].nonzero()
             scores = heat[index][cells[:, 0], cells[:, 1]]
             order = scores.argsort(descending=True, stable=True)[:_MAX_CANDIDATES]
@@ -164,24 +241,37 @@ class Gate:
             return []
         out = self._net.verifier(to_tensor(crops, self._device))
         points = (out.points * CROP_SIZE).cpu().double().numpy()
-        faces, covers = torch.sigmoid(out.face).tolist(), torch.sigmoid(out.covered).tolist()
-        return [Check(*values) for values in zip(faces, covers, points, strict=True)]
+        chances = torch.sigmoid(torch.stack([out.face, out.covered, out.blurred], dim=1)).tolist()
+        return [
+            Check(face, covered, blurred, places)
+            for (face, covered, blurred), places in zip(chances, points, strict=True)
+        ]
 
-    def _choose(self, photo: DecodedPhoto, proposals: Sequence[_Proposal]) -> AlignedFace | PhotoRefused:
+    def _real(self, proposals: Sequence[Proposal]) -> list[Proposal]:
+        return [proposal for proposal in proposals if proposal.score >= self._thresholds["face"]]
+
+    def _may_miss_small_ones(self, photo: DecodedPhoto, proposals: Sequence[Proposal]) -> bool:
+        smallest = _SMALL_SHARE * max(photo.pixels.shape)
+        is_large = any(_side(proposal.candidate.box) >= smallest for proposal in self._real(proposals))
+        return not is_large and not _is_dark(photo.pixels)
+
+    def _shows_no_clear_face(self, photo: DecodedPhoto, proposals: Sequence[Proposal]) -> bool:
+        """An upside-down face is now and then taken for one whose mouth is covered."""
+        is_clear = any(found.check.covered < self._thresholds["covered"] for found in self._real(proposals))
+        return not is_clear and not _is_dark(photo.pixels)
+
+    def _choose(self, photo: DecodedPhoto, proposals: Sequence[Proposal]) -> AlignedFace | PhotoRefused:
         """The face the photo is of, or the first reason against it. proposals: the largest first."""
-        real = [proposal for proposal in proposals if proposal.score >= self._thresholds["face"]]
+        real = self._real(proposals)
         if not real:
             return PhotoRefused(self._why_no_face(photo, proposals))
-        candidate, check = real[0].candidate, real[0].check
-        face = _aligned(candidate.box, real[0].score, photo, apply(invert(real[0].matrix), check.points))
-        if len(real) > 1 and _area(candidate.box) < DOMINANT_AREA_RATIO * _area(real[1].candidate.box):
+        if len(real) > 1 and _area(real[0].candidate.box) < DOMINANT_AREA_RATIO * _area(real[1].candidate.box):
             return PhotoRefused(RefusalReason.MULTIPLE_FACES)
-        reason = self._why_unusable(photo, face, check.covered)
+        face = _by_finer_points(real[0])
+        reason = self._why_unusable(photo, face, real[0].check)
         return PhotoRefused(reason) if reason else face
 
-    def _realigned(
-        self, photos: Sequence[DecodedPhoto], faces: Sequence[AlignedFace | PhotoRefused]
-    ) -> list[AlignedFace | PhotoRefused]:
+    def _realigned(self, faces: Sequence[AlignedFace | PhotoRefused]) -> list[AlignedFace | PhotoRefused]:
         """The chosen faces, aligned once more by the points in their aligned crops and in those crops' mirror images.
 
         The detector's coarse points move with every small change of a photo, and all later answers with them.
@@ -195,40 +285,92 @@ class Gate:
         return [
             face
             if isinstance(face, PhotoRefused)
-            else _aligned(face.box, face.score, photo, apply(invert(face.matrix), next(points)))
-            for photo, face in zip(photos, faces, strict=True)
+            else _aligned(face.view, face.box, face.score, apply(invert(face.matrix), next(points)))
+            for face in faces
         ]
 
-    def _why_unusable(self, photo: DecodedPhoto, face: AlignedFace, covered: float) -> RefusalReason | None:
+    def _why_unusable(self, photo: DecodedPhoto, face: AlignedFace, check: Check) -> RefusalReason | None:
         """What is wrong with a photo's one face; the first that holds is what the person should mend first."""
         faults = {
-            RefusalReason.FACE_TOO_SMALL: (face.box[2:] - face.box[:2]).max() * photo.scale
+            RefusalReason.FACE_TOO_SMALL: _face_side(face) * photo.scale
             < min_face_side(photo.width, photo.height, self._limits),
-            RefusalReason.FACE_TURNED_AWAY: _nose_offset(face.points) > _MAX_NOSE_OFFSET,
+            RefusalReason.FACE_TURNED_AWAY: yaw_of(face.points) >= self._thresholds["turned"],
             RefusalReason.FACE_CUT_OFF: is_cut_off(_NOMINAL_OUTLINE * CROP_SIZE, face.matrix, photo)
             or _share_outside(face.box, photo) > _MAX_SHARE_OUTSIDE,
-            RefusalReason.TOO_DARK: _is_dark(face.crop),
-            RefusalReason.TOO_BLURRY: _sharpness(face.crop) < _MIN_SHARPNESS,
-            RefusalReason.FACE_COVERED: covered >= self._thresholds["covered"],
+            RefusalReason.TOO_DARK: _is_dark(_middle(face.crop)),
+            RefusalReason.TOO_BLURRY: check.blurred >= self._thresholds["blurred"],
+            RefusalReason.FACE_COVERED: check.covered >= self._thresholds["covered"],
         }
         return next((reason for reason, holds in faults.items() if holds), None)
 
-    def _why_no_face(self, photo: DecodedPhoto, proposals: Sequence[_Proposal]) -> RefusalReason:
+    def _why_no_face(self, photo: DecodedPhoto, proposals: Sequence[Proposal]) -> RefusalReason:
         """A photo without a verified face: perhaps there is one that cannot be seen well."""
         if _is_dark(photo.pixels):
             return RefusalReason.TOO_DARK
-        likely = [proposal for proposal in proposals if proposal.candidate.score >= self._thresholds["likely"]]
-        if likely and is_cut_off(_NOMINAL_OUTLINE * CROP_SIZE, likely[0].matrix, photo):
-            return RefusalReason.FACE_CUT_OFF
-        if likely and _sharpness(warp(photo.pixels, likely[0].matrix)) < _MIN_SHARPNESS:
-            return RefusalReason.TOO_BLURRY
-        return RefusalReason.NO_FACE
+        likely = max(proposals, key=lambda proposal: proposal.score, default=None)
+        if likely is None or likely.score < self._thresholds["likely"]:
+            return RefusalReason.NO_FACE
+        return self._why_unusable(photo, _by_finer_points(likely), likely.check) or RefusalReason.NO_FACE
 
 
-def _aligned(box: Floats, score: float, photo: DecodedPhoto, points: Floats) -> AlignedFace:
+def _aligned(view: View, box: Floats, score: float, points: Floats) -> AlignedFace:
     """A face turned upright by its points (5, 2), in decoded pixels."""
     matrix = crop_matrix(points)
-    return AlignedFace(box, points, score, matrix, warp(photo.pixels, matrix))
+    return AlignedFace(box, points, score, matrix, view.cut_out(matrix), view)
+
+
+def _by_finer_points(proposal: Proposal) -> AlignedFace:
+    return _aligned(proposal.view, proposal.candidate.box, proposal.score, proposal.face_points)
+
+
+def _views(photo: DecodedPhoto, candidates: Sequence[Candidate], look: Look) -> list[View]:
+    """What each candidate is cut from: the photo as it was decoded, or around a small one its own pixels."""
+    whole = View(photo.pixels, 0, 0, 1.0)
+    sides = [max(_side(candidate.box), 1.0) for candidate in candidates]
+    if look is not CLOSER or min(sides, default=_ENOUGH_PIXELS) >= _ENOUGH_PIXELS:
+        return [whole for _ in candidates]
+    closer = decode_closer(photo, _ENOUGH_PIXELS / min(sides))
+    return [
+        _part_of(closer, photo.scale / closer.scale, candidate.box) if side < _ENOUGH_PIXELS else whole
+        for candidate, side in zip(candidates, sides, strict=True)
+    ]
+
+
+def _part_of(closer: DecodedPhoto, scale: float, box: Floats) -> View:
+    """The surroundings of a face, copied, so that the large picture is not kept. scale: against the box's pixels."""
+    centre, reach = (box[:2] + box[2:]) / 2, _VIEW_REACH * _side(box)
+    left, top = (int(low) for low in np.maximum(centre - reach, 0))
+    x0, y0 = round(left * scale), round(top * scale)
+    x1, y1 = (int(high) for high in np.ceil((centre + reach) * scale))
+    return View(closer.pixels[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)].copy(), left, top, scale)
+
+
+def _turned_back(candidate: Candidate, turns: int, pixels: Pixels) -> Candidate:
+    """A candidate of np.rot90(pixels, turns), in the unturned pixels."""
+    if turns == 0:
+        return candidate
+    height, width = pixels.shape[:2]
+
+    def back(points: Floats) -> Floats:
+        x, y = points[..., 0], points[..., 1]
+        return np.stack({1: (width - y, x), 2: (width - x, height - y), 3: (y, height - x)}[turns], axis=-1)
+
+    corners = back(candidate.box.reshape(2, 2))
+    box = np.concatenate([corners.min(axis=0), corners.max(axis=0)])
+    return Candidate(box, back(candidate.points), candidate.score)
+
+
+def _best_score(proposals: Sequence[Proposal]) -> float:
+    return max((proposal.score for proposal in proposals), default=0.0)
+
+
+def _merged(proposals: Sequence[Proposal]) -> list[Proposal]:
+    """Of the same face in two looks the better view, the largest face first."""
+    kept: list[Proposal] = []
+    for proposal in sorted(proposals, key=lambda proposal: -proposal.score):
+        if all(_iou(proposal.candidate.box, other.candidate.box) < _SAME_FACE_IOU for other in kept):
+            kept.append(proposal)
+    return sorted(kept, key=lambda proposal: -_area(proposal.candidate.box))
 
 
 def min_face_side(width: int, height: int, limits: PhotoLimits) -> float:
@@ -248,12 +390,17 @@ def _candidate(box: Floats, points: Floats, score: float, square: Letterbox) -> 
 
 
 def _distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Drop what overlaps a better candidate (best first); the largest of the rest comes first."""
+    """The best that do not overlap a better one; the largest comes first."""
     kept: list[Candidate] = []
-    for candidate in candidates:
+    for candidate in sorted(candidates, key=lambda candidate: -candidate.score):
         if all(_iou(candidate.box, other.box) < _SAME_FACE_IOU for other in kept):
             kept.append(candidate)
-    return sorted(kept, key=lambda candidate: -_area(candidate.box))[:_MAX_VERIFIED]
+    return sorted(kept[:_MAX_VERIFIED], key=lambda candidate: -_area(candidate.box))
+
+
+def _side(box: Floats) -> float:
+    """The longer side of a box (4,)."""
+    return float((box[2:] - box[:2]).max())
 
 
 def _area(box: Floats) -> float:
@@ -265,12 +412,25 @@ def _iou(first: Floats, second: Floats) -> float:
     return overlap / max(_area(first) + _area(second) - overlap, 1e-9)
 
 
-def _nose_offset(points: Floats) -> float:
-    """How far the nose tip lies beside the line from the eyes' middle to the mouth's, in eye distances."""
+def _face_side(face: AlignedFace) -> float:
+    """The longer side of a face, in decoded pixels: of its box, or by its points, which tell more of a small one."""
+    scale = max(float(np.hypot(face.matrix[0, 0], face.matrix[1, 0])), 1e-6)
+    return max(_side(face.box), _BOX_SIDE * CROP_SIZE / scale)
+
+
+def yaw_of(points: Floats) -> float:
+    """By how many degrees, 0 to 90, a head is turned to either side; points (5, 2).
+
+    The mean of two estimates: the eyes draw together as the cosine, and the nose tip leaves the line from their middle
+    to the mouth's as the tangent.
+    """
     eyes, mouth = (points[0] + points[1]) / 2, (points[3] + points[4]) / 2
-    down = (mouth - eyes) / max(float(np.linalg.norm(mouth - eyes)), 1e-6)
-    nose = points[2] - eyes
-    return abs(float(nose[0] * down[1] - nose[1] * down[0])) / max(float(np.linalg.norm(points[1] - points[0])), 1e-6)
+    height = max(float(np.linalg.norm(mouth - eyes)), 1e-6)
+    across = max(float(np.linalg.norm(points[1] - points[0])), 1e-6)
+    down, nose = (mouth - eyes) / height, points[2] - eyes
+    offset = abs(float(nose[0] * down[1] - nose[1] * down[0])) / across
+    by_eyes = np.arccos(min(_MOUTH_BELOW * across / height, 1.0))
+    return float(np.degrees((by_eyes + np.arctan(offset / _NOSE_DEPTH)) / 2))
 
 
 def is_cut_off(outline: Floats, matrix: Floats, photo: DecodedPhoto) -> bool:
@@ -293,17 +453,12 @@ def _share_outside(box: Floats, photo: DecodedPhoto) -> float:
     return float(max(-box[0] / box_width, (box[2] - width) / box_width, (box[3] - height) / box_height))
 
 
+def _middle(crop: Pixels) -> Pixels:
+    """The face without what surrounds it, which may be the window behind."""
+    low, high = int(0.3 * CROP_SIZE), int(0.7 * CROP_SIZE)
+    return np.ascontiguousarray(crop[low:high, low:high])
+
+
 def _is_dark(pixels: Pixels) -> bool:
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     return float(grey.mean()) < _DARK_MEAN and float(np.percentile(grey, 95)) < _DARK_HIGHLIGHT
-
-
-def _sharpness(crop: Pixels) -> float:
-    """Detail in the middle of the face relative to its contrast; independent of exposure.
-
-    Measured at half the crop's size, where the rounding of grey levels no longer passes for detail.
-    """
-    quarter = CROP_SIZE // 4
-    middle = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)[quarter : 3 * quarter, quarter : 3 * quarter]
-    grey = cv2.resize(middle.astype(np.float32), (quarter, quarter), interpolation=cv2.INTER_AREA)
-    return float(cv2.Laplacian(grey, cv2.CV_32F).std()) / max(float(grey.std()), 1.0)

@@ -77,6 +77,15 @@ def similarity(source: Floats, target: Floats) -> Floats:
     return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
 
 
+def rotation_scale(centre: Floats, target: Floats, degrees: float, scale: float) -> Floats:
+    """The similarity (2, 3) that turns and scales about `centre` and takes it to `target`."""
+    radians = np.deg2rad(degrees)
+    a, b = scale * np.cos(radians), scale * np.sin(radians)
+    matrix = np.array([[a, -b, 0.0], [b, a, 0.0]])
+    matrix[:, 2] = target - apply(matrix, centre)
+    return matrix
+
+
 def crop_matrix(points: Floats) -> Floats:
     """The similarity that takes a face's five points to the crop's template, in crop pixels."""
     return similarity(points, CROP_TEMPLATE * CROP_SIZE)

@@ -13,12 +13,16 @@ TYPED = "typed"
 
 @dataclass(frozen=True, slots=True)
 class GateCase:
-    """outcome: TYPED, or the refusal's code. score: 0 to 1, how much the photo's best candidate is a face."""
+    """outcome: TYPED, or the refusal's code. score: 0 to 1, how much the photo's best candidate is a face.
+
+    side: of the face's box, the longer one in the photo's pixels; 0 where the photo was refused.
+    """
 
     file: ImageFile
     is_face: bool
     outcome: str
     score: float
+    side: float = 0.0
 
     @property
     def is_typed(self) -> bool:

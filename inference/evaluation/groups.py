@@ -12,6 +12,7 @@ import numpy as np
 from inference.dataset import ImageFile, attribute_means
 
 _AGES = (0, 18, 30, 45, 60)
+_ORIGINS = ("asian", "middle-eastern", "hispanic", "islander", "native", "black", "white")
 # As in RatedFaces: a face that raters see as a man's.
 _MAN_ABOVE = 55
 
@@ -34,7 +35,7 @@ class Grouping:
 
 
 def groupings_of(files: Sequence[ImageFile], data: Path) -> list[Grouping]:
-    """By folder, and by what the survey's raters saw in its faces: skin tone, age, gender."""
+    """By folder, and by what the survey's raters saw in its faces: skin tone, origin, age, gender."""
     names, means = attribute_means(data)
     known = {file.name: dict(zip(names, means[file.name], strict=True)) for file in files if file.name in means}
     found = [
@@ -42,6 +43,7 @@ def groupings_of(files: Sequence[ImageFile], data: Path) -> list[Grouping]:
             _grouping("folder", {file.name: Path(file.name).parent.as_posix() for file in files}), is_of_people=False
         ),
         _grouping("skin tone, thirds of the raters' light to dark", _thirds(known)),
+        _grouping("origin that raters saw most", _origins(known)),
         _grouping("age in years", {name: _age_band(values["age"]) for name, values in known.items()}),
         _grouping(
             "gender",
@@ -66,6 +68,14 @@ def _thirds(known: dict[str, dict[str, float]]) -> dict[str, str]:
     return {
         name: "1 light" if values["skin-color"] <= low else "2 middle" if values["skin-color"] <= high else "3 dark"
         for name, values in known.items()
+    }
+
+
+def _origins(known: dict[str, dict[str, float]]) -> dict[str, str]:
+    return {
+        name: max(_ORIGINS, key=lambda origin: values[origin])
+        for name, values in known.items()
+        if values.keys() >= set(_ORIGINS)
     }
 
 

@@ -2,7 +2,8 @@
 
 FaceDetector is an anchor-free one-shot detector after Zhou et al. 2019 (Objects as Points,
 arXiv:1904.07850). FaceVerifier looks at the aligned crop of one detection, says whether it is a real
-human face and whether something covers it, and places the five points again, more finely.
+human face, whether something covers it and whether it is too blurred, and places the five points again, more
+finely.
 """
 
 from __future__ import annotations
@@ -79,12 +80,13 @@ class FaceDetector(nn.Module):
 class Verification(NamedTuple):
     """What the verifier says of each crop.
 
-    Shapes: face, covered (B,), points (B, 5, 2).
-    Units:  face and covered in logits; points as shares of the crop's side.
+    Shapes: face, covered, blurred (B,), points (B, 5, 2).
+    Units:  face, covered and blurred in logits; points as shares of the crop's side.
     """
 
     face: Tensor
     covered: Tensor
+    blurred: Tensor
     points: Tensor
 
 
@@ -102,12 +104,12 @@ class FaceVerifier(nn.Module):
             ConvNormAct(128, 48, 1),
         )
         self.hidden = nn.Linear(48 * 4 * 4, 128)
-        self.predict = nn.Linear(128, 12)
+        self.predict = nn.Linear(128, 13)
 
     def forward(self, crops: Tensor) -> Verification:
         hidden = functional.relu(self.hidden(self.features(crops).flatten(1)))
         raw = self.predict(hidden).float()
-        return Verification(raw[:, 0], raw[:, 1], raw[:, 2:].view(-1, 5, 2) + 0.5)
+        return Verification(raw[:, 0], raw[:, 1], raw[:, 2], raw[:, 3:].view(-1, 5, 2) + 0.5)
 
 
 class GateNet(nn.Module):

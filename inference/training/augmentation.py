@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.preprocessing import Floats, Pixels, apply
+from inference.preprocessing import Floats, Pixels
 
 Rng = np.random.Generator
 # Weights of pixels, 0 to 1 unless said otherwise.
@@ -48,6 +48,42 @@ def photometric(image: Pixels, rng: Rng, strength: float = 1.0) -> Pixels:
     return np.ascontiguousarray(result)
 
 
+def spoilt(image: Pixels, rng: Rng) -> Pixels:
+    """Now and then so dark or so blurred that nobody could be classified, though there is still a face to see."""
+    kind = rng.random()
+    if kind < 0.04:
+        return np.asarray((image * rng.uniform(0.06, 0.35)).astype(np.uint8))
+    if kind < 0.08:
+        return blurred(image, float(rng.uniform(1.8, 5.0)), rng)
+    return image
+
+
+def blurred(image: Pixels, sigma: float, rng: Rng) -> Pixels:
+    """Out of focus, or moved: a disc or a line as wide as a Gaussian of this many pixels is."""
+    if rng.random() < 0.6:
+        return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
+    # A uniform line of length n has the deviation n / sqrt(12); along one axis only it takes more to harm as much.
+    length = max(3, round(1.3 * sigma * 12**0.5)) | 1
+    angle = rng.uniform(0, np.pi)
+    reach = np.array([np.cos(angle), np.sin(angle)]) * (length - 1) / 2
+    kernel: Mask = np.zeros((length, length), np.float32)
+    start, end = np.round((length - 1) / 2 + np.stack([-reach, reach])).astype(int).tolist()
+    cv2.line(kernel, start, end, 1.0, 1, cv2.LINE_AA)
+    return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()), np.uint8)
+
+
+def coarse(image: Pixels, factor: float) -> Pixels:
+    """As a camera with fewer pixels sees it. factor: below 1."""
+    height, width = image.shape[:2]
+    small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def yaw(rng: Rng) -> float:
+    """Degrees, to either side."""
+    return float(rng.choice([-1.0, 1.0]) * rng.uniform(15, 75))
+
+
 def _light_gradient(height: int, width: int, rng: Rng) -> Mask:
     """Light from one side, (height, width, 1)."""
     angle = rng.uniform(0, 2 * np.pi)
@@ -59,19 +95,7 @@ def _light_gradient(height: int, width: int, rng: Rng) -> Mask:
 def _blur(image: Pixels, rng: Rng, strength: float) -> Pixels:
     if rng.random() < 0.5:
         return np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 0.4 + 1.4 * strength)), np.uint8)
-    height, width = image.shape[:2]
-    factor = rng.uniform(1 / (1 + 2 * strength), 1)
-    small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
-
-
-def rotation_scale(centre: Floats, target: Floats, degrees: float, scale: float) -> Floats:
-    """The similarity (2, 3) that turns and scales about `centre` and takes it to `target`."""
-    radians = np.deg2rad(degrees)
-    a, b = scale * np.cos(radians), scale * np.sin(radians)
-    matrix = np.array([[a, -b, 0.0], [b, a, 0.0]])
-    matrix[:, 2] = target - apply(matrix, centre)
-    return matrix
+    return coarse(image, rng.uniform(1 / (1 + 2 * strength), 1))
 
 
 def random_patch(sources: Sequence[Pixels], size: tuple[int, int], rng: Rng) -> Pixels:

@@ -13,7 +13,7 @@ from torch import nn
 from inference.contracts import ScoreCalibration
 from inference.dataset import EXPORT_TABLE, ImageFile, data_hash
 from inference.registry import Manifest, TrainingData, find_manifest, pack_weights, preprocessing_of
-from inference.training.teachers import FACE_TEACHER
+from inference.yunet import WEIGHTS
 
 SET_LICENCES = {
     "faces/london": "CC BY 4.0, DeBruine & Jones 2017, doi:10.6084/m9.figshare.5047666",
@@ -133,7 +133,7 @@ def _training_data(recipe: Recipe, trained: Trained[Net]) -> TrainingData:
     sets = {name: SET_LICENCES.get(name, _NOT_STATED) for name in own}
     sources = {path.name for path in trained.sources}
     teachers = dict(recipe.teachers) if trunk is None else trunk.training.teachers
-    if trunk is None and Path(FACE_TEACHER).name not in sources:
+    if trunk is None and Path(WEIGHTS).name not in sources:
         teachers.pop("YuNet")
     exports = [hashlib.sha256(path.read_bytes()).hexdigest() for path in trained.sources if path.name == EXPORT_TABLE]
     return TrainingData(

@@ -10,10 +10,12 @@ import numpy as np
 from torch import Tensor
 
 from inference.dataset import ImageFile, open_data
-from inference.preprocessing import PADDING_VALUE, Floats, apply
+from inference.heads import turned
+from inference.preprocessing import PADDING_VALUE, Floats, apply, rotation_scale
 from inference.training import augmentation
 from inference.training.augmentation import Rng
-from inference.training.teachers import FACE_SCORE, FACE_TEACHER, LabelledImage, load_labelled
+from inference.training.teachers import FACE_SCORE, LabelledImage, load_labelled
+from inference.yunet import WEIGHTS
 
 
 def labelled_portraits(data: Path, files: Sequence[ImageFile]) -> list[LabelledImage]:
@@ -25,7 +27,7 @@ def labelled_portraits(data: Path, files: Sequence[ImageFile]) -> list[LabelledI
 
 def label_sources(data: Path, tables: Sequence[Path]) -> list[Path]:
     """The files that a recipe's labels came from: these tables, those of points, and the teacher's weights."""
-    candidates = [*tables, *open_data(data).point_tables, data / FACE_TEACHER]
+    candidates = [*tables, *open_data(data).point_tables, data / WEIGHTS]
     return [path for path in candidates if path.exists()]
 
 
@@ -46,11 +48,16 @@ class PortraitSampler:
         return self._portraits[min(int(position), len(self._portraits) - 1)]
 
 
+def with_head_turned(portrait: LabelledImage, rng: Rng) -> LabelledImage:
+    pixels, label = turned(portrait.pixels, portrait.faces[0], augmentation.yaw(rng), rng)
+    return LabelledImage(portrait.file, pixels, (label,))
+
+
 def jitter_points(points: Floats, rng: Rng, strength: float) -> Floats:
     """Move five points together and each alone, as a detector's errors do."""
     distance = float(np.linalg.norm(points[1] - points[0])) + 1e-6
     centre = points.mean(axis=0)
-    matrix = augmentation.rotation_scale(
+    matrix = rotation_scale(
         centre,
         centre + rng.normal(0, 0.09 * strength, 2) * distance,
         float(rng.normal(0, 5 * strength)),

