@@ -12,10 +12,11 @@ from django.utils import timezone
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
-from catalog.models import ImageLabel, PartLabel, Rater, Rating, Survey
+from catalog.models import CelebrityImage, ImageLabel, PartLabel, Rater, Rating, Survey
+from catalog.services.seed import catalog_seed
 from tests.browser.conftest import PHONE, TIMEOUT_MILLISECONDS, take_screenshot
 from tests.catalog.factories import make_face_types
-from tests.catalog.raters import QUESTION, add_images, make_open_survey
+from tests.catalog.raters import QUESTION, add_image, add_images, make_open_survey
 
 pytestmark = pytest.mark.browser
 
@@ -114,11 +115,12 @@ def serious_violations(page: Page) -> list[str]:
 
 
 def test_korean_phone_takes_part_by_touch(open_survey: OpenSurvey, transactional_db: None) -> None:
-    make_face_types()
+    catalog_seed()
     survey = make_open_survey(scale="types", parts=PARTS)
-    for image in add_images(survey, 2, stored=True):
-        label = ImageLabel.objects.create(image=image.image)
-        PartLabel.objects.create(label=label, part="upper_face", x0=50, y0=80, x1=190, y1=190)
+    for image in CelebrityImage.objects.order_by("pk")[:2]:
+        add_image(survey, image)
+        label = ImageLabel.objects.create(image=image)
+        PartLabel.objects.create(label=label, part="upper_face", x0=130, y0=200, x1=350, y1=335)
     page = open_survey(survey, locale="ko-KR", has_touch=True, is_mobile=True)
     expect(page.locator("html")).to_have_attribute("lang", "ko")
     expect(page.get_by_role("heading", level=1)).to_have_text("이 얼굴은 얼마나 매력적인가요?")
@@ -130,7 +132,7 @@ def test_korean_phone_takes_part_by_touch(open_survey: OpenSurvey, transactional
         settle(page)
         if number == 1:
             # The upper face, whose box is known.
-            assert page.locator(".outline").get_attribute("d") == "M50 80H190V190H50Z"
+            assert page.locator(".outline").get_attribute("d") == "M130 200H350V335H130Z"
             take_screenshot(page, "survey-phone")
         page.locator(".answers button").nth(number % 5).tap()
 

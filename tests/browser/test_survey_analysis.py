@@ -49,6 +49,7 @@ def survey(transactional_db: None) -> Survey:
             )
             for image, one in zip(images, appeal, strict=True)
         )
+    survey.survey_images.update(rating_count=RATERS)
     result_create(survey=survey)
     return survey
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
+from typing import TypeVar
 
 from django.core.cache import cache
 from django.db.models import Avg, Count, F, FloatField, Max, Min, QuerySet, Sum
@@ -15,8 +17,10 @@ from catalog.models import Celebrity, FaceType, Rater, Survey, SurveyImage, Surv
 from catalog.models.survey import Method, Scale
 
 _Z = NormalDist().inv_cdf(0.975)
-# An image may be given to another celebrity, which shows after so many seconds at the latest.
+# A result never changes; but an image may be given to another celebrity, which shows after so many seconds at most.
 _CACHED = 600
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +76,9 @@ def rows_of(result: SurveyResult, part: str) -> QuerySet[SurveyResultRow]:
 
 def type_shares(result: SurveyResult, part: str) -> list[TypeShare]:
     """All five types, best first."""
-    counts: dict[int | None, int] = dict(
-        rows_of(result, part).order_by().values_list("face_type").annotate(count=Count("pk"))
+    counts = _frozen(
+        f"types:{result.pk}:{part}",
+        lambda: dict(rows_of(result, part).order_by().values_list("face_type").annotate(count=Count("pk"))),
     )
     types = list(FaceType.objects.best_first())
     typed = sum(counts.get(face_type.pk, 0) for face_type in types)
@@ -113,13 +118,12 @@ def ranking(result: SurveyResult, part: str, *, offset: int = 0, limit: int | No
         )
         .order_by("-mean" if direction > 0 else "mean", "celebrity")[offset:end]
     )
-    # Such a result never changes, and its hundred thousand images are summed up each time.
-    found = cache.get_or_set(f"survey-ranking:{result.pk}:{part}:{offset}:{end}", lambda: list(celebrities), _CACHED)
-    names = Celebrity.objects.in_bulk({row["celebrity"] for row in found or []})
+    found = _frozen(f"ranking:{result.pk}:{part}:{offset}:{end}", lambda: list(celebrities))
+    names = Celebrity.objects.in_bulk({row["celebrity"] for row in found})
     language = get_language() or ""
     scale, is_mean = Scale(result.survey.scale), result.method == Method.MEAN
     ranked = []
-    for place, row in enumerate(found or [], start=offset + 1):
+    for place, row in enumerate(found, start=offset + 1):
         low, high = (row["low"], row["high"]) if row["images"] == 1 else (None, None)
         if row["images"] > 1 and is_mean and row["with_spread"] == row["images"]:
             margin = _Z * sqrt(row["variance"]) / row["images"]
@@ -151,6 +155,16 @@ def disagreement(result: SurveyResult, part: str, *, limit: int) -> list[SurveyR
     """The images that raters differ most about, first."""
     # Ids alone are sorted in memory, whole rows would be on the disk.
     chosen = rows_of(result, part).filter(spread__isnull=False).order_by("-spread", "rank").values_list("pk", flat=True)
-    ids = list(chosen[:limit])
+    ids = _frozen(f"disagreement:{result.pk}:{part}:{limit}", lambda: list(chosen[:limit]))
     rows = SurveyResultRow.objects.select_related("survey_image__image__celebrity", "face_type").in_bulk(ids)
     return [rows[pk] for pk in ids]
+
+
+def _frozen(name: str, read: Callable[[], T]) -> T:
+    """What a frozen result's many rows come to, summed up once in a while."""
+    key = f"survey-analysis:{name}"
+    if (found := cache.get(key)) is None:
+        found = read()
+        cache.set(key, found, _CACHED)
+    known: T = found
+    return known
