@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from inference.comparison import CROSS_VALIDATED_R, SCENES_ACCEPTED
+from inference.comparison import CROSS_VALIDATED_R, FACES_ACCEPTED, PRIMARY_METRICS, SCENES_ACCEPTED, compare
 from inference.models import AlteredWeights, DuplicateRelease, ModelRelease, NotInUse
 from tests.inference.factories import make_candidate, make_metrics, make_release
 
@@ -80,6 +80,23 @@ def test_gate_that_accepts_more_scenes_is_worse(tmp_path: Path) -> None:
     assert refusal(candidate, name="gate").returncode == WORSE
 
     release(make_candidate(tmp_path / "new", name="gate", version="9.1", metrics=better), name="gate")
+
+
+@pytest.mark.parametrize(
+    ("name", "metric"), [(name, metric) for name, metrics in PRIMARY_METRICS.items() for metric in metrics]
+)
+def test_each_primary_metric_alone_makes_a_model_worse(name: str, metric: str) -> None:
+    in_use = dict.fromkeys(PRIMARY_METRICS[name], 0.5)
+    for value, is_worse in ((0.499, PRIMARY_METRICS[name][metric]), (0.501, not PRIMARY_METRICS[name][metric])):
+        objections = [each.metric for each in compare(name, in_use | {metric: value}, in_use) if each.objection]
+        assert objections == ([metric] if is_worse else [])
+    unmeasured = {other: value for other, value in in_use.items() if other != metric}
+    assert [each.objection for each in compare(name, unmeasured, in_use) if each.objection] == ["not measured"]
+    assert not any(each.objection for each in compare(name, in_use, {}))
+
+
+def test_a_gate_is_better_that_accepts_more_faces_and_fewer_scenes() -> None:
+    assert (PRIMARY_METRICS["gate"][FACES_ACCEPTED], PRIMARY_METRICS["gate"][SCENES_ACCEPTED]) == (True, False)
 
 
 def test_model_without_numbers_needs_force(tmp_path: Path) -> None:

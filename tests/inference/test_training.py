@@ -9,10 +9,19 @@ import pytest
 import torch
 
 from inference.dataset import ImageFile, survey_types
-from inference.preprocessing import DETECTOR_SIZE, apply, crop_matrix, lines_in_crop, mirror_points, rotation_scale
+from inference.nets.parts import PartsNet
+from inference.preprocessing import (
+    DETECTOR_SIZE,
+    PADDING_VALUE,
+    apply,
+    crop_matrix,
+    lines_in_crop,
+    mirror_points,
+    rotation_scale,
+)
 from inference.training import augmentation
 from inference.training.detector import DetectorSamples, place
-from inference.training.parts import PartsSamples
+from inference.training.parts import DoubtfulSamples, PartsSamples, fit_spread
 from inference.training.samples import jitter_points
 from inference.training.teachers import LabelledImage
 from inference.training.verifier import VerifierSamples
@@ -136,3 +145,37 @@ def test_a_cover_hides_nose_and_mouth_but_not_the_eyes(portrait):
         assert touched[mouth[1] - 12 : mouth[1] + 4, mouth[0] - 8 : mouth[0] + 8].mean() > 0.5
         for x, y in points[:2].astype(int):
             assert not touched[y - 2 : y + 2, x - 2 : x + 2].any()
+
+
+def test_fitting_spreads_leaves_the_lines_alone_and_follows_the_errors(portrait):
+    """What is hard to see is off by more, and the net is to say so."""
+    torch.manual_seed(0)
+    net = PartsNet().eval()
+    crops = torch.randn(256, 3, 128, 128)
+    with torch.no_grad():
+        before = net(crops)
+        hidden = net.forward_features(crops)
+    # Lines that are off by so much as one of the net's features tells.
+    off = 0.01 + 0.2 * (hidden[:, hidden.std(dim=0).argmax()] > hidden[:, hidden.std(dim=0).argmax()].median())
+    images = (crops * PADDING_VALUE + PADDING_VALUE).permute(0, 2, 3, 1)
+    samples = [
+        {"image": image, "lines": lines} for image, lines in zip(images, before.position + off[:, None], strict=True)
+    ]
+
+    fit_spread(net, samples)
+
+    with torch.no_grad():
+        after = net(crops)
+    assert torch.equal(after.position, before.position)
+    assert after.spread[off > 0.1].mean() > 3 * after.spread[off < 0.1].mean()
+    assert after.spread.mean() == pytest.approx(off.mean().item(), rel=0.3)
+
+
+def test_hard_samples_cover_and_darken_more_often_than_the_usual_ones(portrait):
+    landmarks = {"faces/drawn/1.jpg": (45.0, 115.0, 80.0, 118.0, 155.0)}
+    usual, hard = (kind([portrait], landmarks, {}, 100, seed=0) for kind in (PartsSamples, DoubtfulSamples))
+
+    means = [[samples[index]["image"].float().mean().item() for index in range(40)] for samples in (usual, hard)]
+
+    assert np.mean(means[1]) < 0.95 * np.mean(means[0])
+    assert torch.isfinite(hard[0]["lines"]).all()
