@@ -112,6 +112,8 @@ def test_the_circle(client: Client, backend: FollowingBackend, tmp_path: Path) -
     shutil.copytree(DATA / "teachers", export / "teachers")
     call("train", "types", "--data", export, "--out", trained, "--epochs", 1)
     call("release", "types", trained, "--force", "--activate")
+    # A label's page leads to the model, and the model's card to the labels.
+    assert ModelRelease.objects.get().manifest["training"]["exports"] == [LabelExport.objects.get().sha256]
 
     # A running server follows by itself within seconds; here it looks at once.
     backend.refresh()
