@@ -19,6 +19,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from catalog.models import Celebrity, CelebrityImage, ImageLabel, ReviewEvent
 from catalog.models.labels import LabelState
+from catalog.portraits import draw_portrait
 from catalog.services.autolabel import AutolabelWorker, autolabel_create, unlabelled_images
 from catalog.services.images import image_add
 from tests.browser.conftest import PHONE, TIMEOUT_MILLISECONDS, take_screenshot
@@ -34,14 +35,15 @@ REFUSED = re.compile(r"Failed to load resource: .* (403|409|422)|ERR_FAILED")
 Review = Callable[..., Page]
 
 
-def make_labels(count: int) -> list[ImageLabel]:
+def make_labels(count: int, *, as_portraits: bool = False) -> list[ImageLabel]:
     """Pictures labelled by the auto-labeller, none like another, the most doubtful first."""
     CelebrityImage.objects.all().delete()
     for number in range(count):
         picture = Image.new("RGB", (300, 400), (number * 37 % 256, number * 11 % 256, number))
         picture.paste(draw_photo(200, 260), (50, 70))
+        content = draw_portrait(number) if as_portraits else encode(picture)
         someone = Celebrity.objects.create(name_ko=f"사람 {number:03}", name_en=f"Person {number:03}")
-        image_add(celebrity=someone, content=encode(picture), source="the tests", licence="CC0-1.0")
+        image_add(celebrity=someone, content=content, source="the tests", licence="CC0-1.0")
     worker = AutolabelWorker(autolabel_create(images=unlabelled_images(), created_by=None))
     while worker.step():
         pass
@@ -336,7 +338,7 @@ def test_decisions_wait_for_the_network_and_arrive(review: Review) -> None:
 @pytest.mark.parametrize("locale", ["en-US", "ko-KR"])
 @pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
 def test_the_page_fits_and_axe_finds_nothing_serious(review: Review, viewport: dict[str, int], locale: str) -> None:
-    first, *_ = make_labels(2)
+    first, *_ = make_labels(2, as_portraits=True)
     page = review(viewport=viewport, locale=locale)
     shows(page, first)
     expect(page.locator("#review-image")).to_have_js_property("complete", True)
