@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from inference.dataset import DataError
 from inference.decoding import DecodedPhoto
 from inference.gate import CLOSER, TURNED, WHOLE, Gate, Look, Proposal, yaw_of
 from inference.heads import turned
@@ -57,10 +58,12 @@ def choose_thresholds(
 
 def between(negative: Floats, positive: Floats, negative_limit: float, positive_limit: float) -> float:
     """The threshold that uses up both limits alike: where the larger of the two shares of error, each divided by
-    what may be, is least. Where that holds over a range of thresholds, its middle in logits."""
+    what may be, is least. Where that holds over a range of thresholds, its middle in logits. Raises DataError."""
     edges = np.unique(np.concatenate([negative, positive]).clip(1e-6, 1 - 1e-6))
     logits = np.log(edges / (1 - edges))
     middles = 1 / (1 + np.exp(-(logits[1:] + logits[:-1]) / 2))
+    if not middles.size:
+        raise DataError("no threshold can be chosen: the gate tells none of the validation files from the others")
     worst = [
         max((negative >= middle).mean() / negative_limit, (positive < middle).mean() / positive_limit)
         for middle in middles
