@@ -28,7 +28,9 @@ from inference.dataset import (
     scene_files,
 )
 from inference.nets.parts import part_boxes
+from inference.training import gate as gate_recipe
 from inference.training import parts as parts_recipe
+from inference.training import types as types_recipe
 
 # CelebA's mean face.
 POINTS = (69, 111, 108, 111, 88, 136, 73, 152, 105, 152)
@@ -286,8 +288,73 @@ def test_types_cannot_be_learned_from_celeba(tmp_path: Path) -> None:
         run("types", make_celeba(tmp_path / "celeba", 3), tmp_path / "out")
 
 
+def test_a_gate_learns_from_celeba_and_opens_nothing_held_out(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate_recipe, "EPOCH_SAMPLES", 32)
+    monkeypatch.setattr(gate_recipe, "_VALIDATED", 8)
+    folder, out = make_celeba(tmp_path / "celeba"), tmp_path / "out"
+    for number in range(40):
+        write_picture(folder / "scenes" / f"{number}.png", drawn_face(number)[:60])
+    shutil.copytree(data / "teachers", folder / "teachers")
+    held_out = [file for file in face_files(folder) + scene_files(folder) if file.is_held_out]
+    for file in held_out:
+        file.path.write_bytes(b"no picture")
+
+    # It learns to the end; only that is too little to put a threshold anywhere.
+    with pytest.raises(CommandError, match="no threshold can be chosen"):
+        run("gate", folder, out)
+
+    assert {file.path.parent.name for file in held_out} == {"img_align_celeba", "scenes"}
+    assert (out / "verifier.pt").exists()
+    with pytest.raises(CommandError, match="seed 0, not 1"):
+        run("gate", folder, out, seed=1)
+
+
+def test_ratings_of_held_out_men_change_numbers_but_no_weights(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(types_recipe, "_VIEWS", 2)
+    portraits = [file for file in face_files(data) if file.name.startswith("faces/omi/")][:40]
+    folder = make_export_of(portraits, tmp_path / "export")
+    shutil.copytree(data / "teachers", folder / "teachers")
+    write_ratings(folder, range(10, 90, 2))
+    before = run("types", folder, tmp_path / "before")
+    write_ratings(folder, range(10, 90, 2), of_held_out=50)
+
+    after = run("types", folder, tmp_path / "after")
+
+    assert (after["sha256"], after["calibration"]) == (before["sha256"], before["calibration"])
+    assert after["metrics"] != before["metrics"]
+    # The trunk is the released one, and what it learned from goes with it.
+    assert before["training"]["trunk_version"].startswith("types-")
+    assert {"images", "faces/omi"} <= before["training"]["sets"].keys()
+    assert "Keeps the trunk of" in (tmp_path / "before" / "types.md").read_text()
+
+
+def write_ratings(folder: Path, ratings: Sequence[int], of_held_out: int | None = None) -> None:
+    files = face_files(folder)
+    rows = [
+        {"file": file.name, "identity": file.identity, "rating": str(rating)}
+        for file, rating in zip(files, ratings, strict=True)
+    ]
+    for file, row in zip(files, rows, strict=True):
+        if file.is_held_out and of_held_out is not None:
+            row["rating"] = str(of_held_out)
+    write_labels(folder, rows)
+
+
+def test_types_need_men_enough(tmp_path: Path, data: Path) -> None:
+    portraits = [file for file in face_files(data) if file.name.startswith("faces/omi/")][:3]
+    folder = make_export_of(portraits, tmp_path / "export")
+    shutil.copytree(data / "teachers", folder / "teachers")
+
+    with pytest.raises(CommandError, match=r"has 3 rated men; types need 25"):
+        run("types", folder, tmp_path / "out")
+
+
 def test_a_gate_needs_scenes(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="put some under scenes"):
+    with pytest.raises(CommandError, match="learns from pictures without a face too"):
         run("gate", make_celeba(tmp_path / "celeba", 3), tmp_path / "out")
 
 
