@@ -14,6 +14,9 @@ PARTS = 3
 TYPES = 5
 EMBEDDING = 128
 ROI_CELLS = 4
+# Ratings rest on the trunk's map after so many layers, where skin and hair can still be told, and on its last one.
+_EARLY_LAYERS = 3
+EARLY_FEATURES, LATE_FEATURES = 96 * ROI_CELLS**2, 160 * ROI_CELLS**2
 
 
 class TypePrediction(NamedTuple):
@@ -56,35 +59,46 @@ class TypesNet(nn.Module):
             ResidualBlock(48, 96, 2),
             ResidualBlock(96, 160, 2),
             ResidualBlock(160, 160),
+            ResidualBlock(160, 160),
         )
         self.reduce = nn.ModuleList([ConvNormAct(160, 64, 1) for _ in range(PARTS)])
         self.embed = nn.ModuleList([nn.Linear(64 * ROI_CELLS**2, EMBEDDING) for _ in range(PARTS)])
-        self.rate = nn.Parameter(torch.zeros(PARTS, EMBEDDING))
+        self.rate = nn.Parameter(torch.zeros(PARTS, EARLY_FEATURES + LATE_FEATURES))
         self.bias = nn.Parameter(torch.zeros(PARTS))
         self.ordinal = OrdinalHead()
 
-    def forward_cells(self, crops: Tensor, boxes: Tensor) -> Tensor:
-        """What each part's box holds, on a grid of cells: (B, 3, 64, 4, 4)."""
-        features = self.trunk(crops)
-        parts = [roi_sample(reduce(features), boxes[:, index]) for index, reduce in enumerate(self.reduce)]
+    def forward_maps(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """The trunk's maps (B, 96, 16, 16) and (B, 160, 8, 8)."""
+        early = self.trunk[:_EARLY_LAYERS](crops)
+        return early, self.trunk[_EARLY_LAYERS:](early)
+
+    def forward_cells(self, late: Tensor, boxes: Tensor) -> Tensor:
+        """What each part's box holds, on a grid of cells: (B, 3, 64, 4, 4) of the last map."""
+        parts = [roi_sample(reduce(late), boxes[:, index]) for index, reduce in enumerate(self.reduce)]
         return torch.stack(parts, dim=1)
 
     def forward_embeddings(self, cells: Tensor) -> Tensor:
-        """Part embeddings (B, 3, 128) of cells (B, 3, 64, 4, 4)."""
+        """Part embeddings (B, 3, 128) of cells (B, 3, 64, 4, 4): what the trunk learns by."""
         return torch.stack([embed(cells[:, index].flatten(1)) for index, embed in enumerate(self.embed)], dim=1)
 
-    def forward_features(self, crops: Tensor, boxes: Tensor) -> Tensor:
-        """Part embeddings (B, 3, 128), before any rating."""
-        return self.forward_embeddings(self.forward_cells(crops, boxes))
+    def forward_features(self, early: Tensor, late: Tensor, boxes: Tensor) -> Tensor:
+        """What ratings rest on: each part's cells of both maps, (B, 3, 4096)."""
+        parts = [
+            torch.cat([roi_sample(found, boxes[:, index]).flatten(1) for found in (early, late)], dim=1)
+            for index in range(PARTS)
+        ]
+        return torch.stack(parts, dim=1)
 
-    def forward_head(self, embeddings: Tensor) -> Tensor:
-        """Type probabilities (B, 3, 5) of part embeddings (B, 3, 128)."""
-        probabilities: Tensor = self.ordinal((embeddings * self.rate).sum(-1) + self.bias)
+    def forward_head(self, features: Tensor) -> Tensor:
+        """Type probabilities (B, 3, 5) of features (B, 3, 4096)."""
+        probabilities: Tensor = self.ordinal((features * self.rate).sum(-1) + self.bias)
         return probabilities
 
     def forward(self, crops: Tensor, boxes: Tensor) -> TypePrediction:
-        embeddings = self.forward_features(crops, boxes).float()
-        return TypePrediction(self.forward_head(embeddings), functional.normalize(embeddings[:, 0], dim=-1))
+        early, late = self.forward_maps(crops)
+        features = self.forward_features(early, late, boxes).float()
+        face = self.embed[0](roi_sample(self.reduce[0](late), boxes[:, 0]).flatten(1)).float()
+        return TypePrediction(self.forward_head(features), functional.normalize(face, dim=-1))
 
 
 def roi_sample(features: Tensor, boxes: Tensor, cells: int = ROI_CELLS) -> Tensor:

@@ -4,8 +4,8 @@
    net, sees in that part, on portraits and on morphs of two of them, and the survey's 34 attributes, on rated
    faces. It never sees an adult man of the survey, neither his picture nor his rating.
    Where all the data's faces are rated men, the released type model's trunk takes its place.
-2. The ratings: ridge regression of the appearance rating on each part's embedding. To all of it adult men are
-   strangers, so cross-validating the regression over them is all that honest numbers need.
+2. The ratings: ridge regression of the appearance rating on what the trunk's maps hold in each part's box. To the
+   trunk adult men are strangers, so cross-validating the regression over them is all that honest numbers need.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tqdm import tqdm
 from inference.contracts import ScoreCalibration
 from inference.dataset import HELD_OUT_FOLD, DataError, ImageFile, Subset, data_hash, face_files, rated_faces
 from inference.nets.parts import PartsNet, part_boxes
-from inference.nets.types import EMBEDDING, PARTS, TypesNet
+from inference.nets.types import EARLY_FEATURES, EMBEDDING, PARTS, TypesNet
 from inference.preprocessing import CROP_SIZE, CROP_TEMPLATE, Floats, Pixels, apply, crop_matrix, to_tensor, warp
 from inference.registry import MODELS, Manifest
 from inference.training import augmentation
@@ -43,10 +43,14 @@ _RATED_SHARE, _PORTRAIT_SHARE = 0.15, 0.25
 _MORPHS = 10_000
 _VIEWS = 10
 # Faces other than adult men teach the rating too, with this weight against a man's.
-_OTHERS_WEIGHT = 0.3
-_RIDGE = 0.3
+_OTHERS_WEIGHT = 0.05
+_RIDGE = 0.15
+# What the early map's features count against the last one's, for the whole face, the upper and the lower part.
+_EARLY_SHARES = (0.3, 0.0, 0.5)
 # How much a rating's dependence on the view costs, against what rating every view alike would need.
 _STEADINESS = 1.0
+# A feature that hardly varies is not blown up beyond this share of the median deviation.
+_MIN_DEVIATION = 0.2
 _CHUNK = 128
 # Fewer give five folds too few to tell types apart by.
 _FEWEST_MEN = 25
@@ -63,7 +67,8 @@ class TypesTrainee(nn.Module):
 
     def forward(self, crops: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Of each part the embedding (B, 3, 128), the cells' features (B, 3, 48, 4, 4) and attributes (B, 3, A)."""
-        cells = self.net.forward_cells(crops, boxes)
+        _, late = self.net.forward_maps(crops)
+        cells = self.net.forward_cells(late, boxes)
         parts = self.net.forward_embeddings(cells)
         seen = torch.stack([head(cells[:, index]) for index, head in enumerate(self.cells)], dim=1)
         attributes = torch.stack([head(parts[:, index]) for index, head in enumerate(self.attributes)], dim=1)
@@ -165,13 +170,13 @@ def types_loss(net: nn.Module, batch: dict[str, Tensor]) -> Tensor:
 
 
 @torch.inference_mode()
-def view_embeddings(
+def view_features(
     net: TypesNet, portraits: Sequence[LabelledImage], lines: Mapping[str, Floats], views: int, seed: int
-) -> Floats:
-    """Part embeddings (N, V, 3, 128) of the engine's own two views, the crop and its mirror image, and of others."""
+) -> NDArray[np.float32]:
+    """Features (N, V, 3, 4096) of the engine's own two views, the crop and its mirror image, and of others."""
     net = net.to("cpu").eval()
     found = []
-    for start in tqdm(range(0, len(portraits), _CHUNK), desc="embed parts", mininterval=2):
+    for start in tqdm(range(0, len(portraits), _CHUNK), desc="look at rated faces", mininterval=2):
         chunk = portraits[start : start + _CHUNK]
         canvases = [align(image, lines[image.file.name]) for image in chunk]
         rows = []
@@ -179,45 +184,66 @@ def view_embeddings(
             seen = []
             for index, (image, canvas) in enumerate(zip(chunk, canvases, strict=True)):
                 rng, is_mirrored = np.random.default_rng((seed, start + index, view)), view % 2 == 1
+                pixels, to_crop, strength = canvas.pixels, CANVAS_TO_CROP, 0.7
                 if view < 2:
-                    to_crop = crop_matrix(image.faces[0].points)
-                    seen.append(random_view(image.pixels, to_crop, canvas.lines, rng, 0.0, is_mirrored=is_mirrored))
-                else:
-                    seen.append(
-                        random_view(canvas.pixels, CANVAS_TO_CROP, canvas.lines, rng, 0.7, is_mirrored=is_mirrored)
-                    )
+                    pixels, to_crop, strength = image.pixels, crop_matrix(image.faces[0].points), 0.0
+                seen.append(random_view(pixels, to_crop, canvas.lines, rng, strength, is_mirrored=is_mirrored))
             crops, boxes = to_tensor([crop for crop, _ in seen]), torch.stack([box for _, box in seen])
-            rows.append(net.forward_features(crops, boxes).double())
+            early, late = net.forward_maps(crops)
+            rows.append(net.forward_features(early, late, boxes))
         found.append(torch.stack(rows, dim=1).numpy())
     return np.concatenate(found)
 
 
 @dataclass(frozen=True, slots=True)
 class RatedViews:
-    """Embeddings (N, V, 3, 128) of rated faces' views, part ratings (N, 3), who is an adult man (N,), folds (N,)."""
+    """Features (N, V, 3, F) of rated faces' views, part ratings (N, 3), who is an adult man (N,), folds (N,)."""
 
-    embeddings: Floats
+    features: Floats
     part_ratings: Floats
     is_man: NDArray[np.bool_]
     folds: NDArray[np.int64]
 
     def __getitem__(self, rows: NDArray[np.bool_]) -> RatedViews:
-        return RatedViews(self.embeddings[rows], self.part_ratings[rows], self.is_man[rows], self.folds[rows])
+        return RatedViews(self.features[rows], self.part_ratings[rows], self.is_man[rows], self.folds[rows])
 
     @property
-    def engine_embeddings(self) -> Floats:
-        """(N, 3, 128), as the engine sees a face: the mean of the crop and its mirror image."""
-        return np.asarray(self.embeddings[:, :2].mean(axis=1))
+    def engine_features(self) -> Floats:
+        """(N, 3, F), as the engine sees a face: the mean of the crop and its mirror image."""
+        return np.asarray(self.features[:, :2].mean(axis=1))
+
+
+def in_span(features: NDArray[np.float32]) -> tuple[Floats, Floats]:
+    """Features in as few coordinates as there are faces, and what carries weights on those back, (3, F, R).
+
+    A ridge regression's weights lie in the span of the faces it learns from: nothing of it is lost. Within a map no
+    feature counts more than another.
+    Shapes: features (N, V, 3, F) -> (N, V, 3, R).
+    """
+    coordinates, carriers = [], []
+    maps = slice(0, EARLY_FEATURES), slice(EARLY_FEATURES, None)
+    for part, early_share in enumerate(_EARLY_SHARES):
+        own = features[:, :, part]
+        mean = own.mean(axis=1)
+        deviation = mean.std(axis=0)
+        scale = 1 / np.maximum(deviation, _MIN_DEVIATION * np.median(deviation) + 1e-6)
+        for found, share in zip(maps, (early_share, 1 - early_share), strict=True):
+            scale[found] *= np.sqrt(share / np.square(deviation[found] * scale[found]).sum())
+        _, _, directions = np.linalg.svd((mean - mean.mean(axis=0)) * scale, full_matrices=False)
+        carrier = (directions[: len(own) - 1] * scale).T
+        coordinates.append((own.reshape(-1, own.shape[-1]) @ carrier).reshape(*own.shape[:2], -1))
+        carriers.append(carrier)
+    return np.stack(coordinates, axis=2).astype(np.float64), np.stack(carriers).astype(np.float64)
 
 
 def rating_weights(faces: RatedViews, part: int) -> tuple[Floats, float]:
-    """Weights (128,) and bias that predict men's ratings of one part, standardized over them, from its embedding.
+    """Weights (F,) and bias that predict men's ratings of one part, standardized over them, from its features.
 
     Ridge regression in which faces other than men have an offset of their own and a smaller weight. What a face's
-    embedding does from view to view is penalized too, as if the views were samples of their own.
+    features do from view to view is penalized too, as if the views were samples of their own.
     """
-    embeddings, is_man = faces.embeddings[:, :, part], faces.is_man
-    mean = embeddings.mean(axis=1)
+    features, is_man = faces.features[:, :, part], faces.is_man
+    mean = features.mean(axis=1)
     centre = mean[is_man].mean(axis=0)
     weight = np.where(is_man, 1.0, _OTHERS_WEIGHT)
     rating = faces.part_ratings[:, part]
@@ -225,9 +251,10 @@ def rating_weights(faces: RatedViews, part: int) -> tuple[Floats, float]:
     x = np.column_stack([mean - centre, np.ones(len(y)), ~is_man])
     moments = (x * weight[:, None]).T @ x
     size = mean.shape[1]
-    moments[:size, :size] += _RIDGE * np.trace(moments[:size, :size]) / size * np.eye(size)
-    moved = (embeddings - mean[:, None]) * np.sqrt(weight)[:, None, None]
-    moments[:size, :size] += _STEADINESS * np.einsum("nvi,nvj->ij", moved, moved, optimize=True) / moved.shape[1]
+    # Against the mean squared length of the faces' features.
+    moments[:size, :size] += _RIDGE * np.trace(moments[:size, :size]) / weight.sum() * np.eye(size)
+    moved = ((features - mean[:, None]) * np.sqrt(weight)[:, None, None]).reshape(-1, size)
+    moments[:size, :size] += _STEADINESS * (moved.T @ moved) / features.shape[1]
     # The two offsets are free, but for a trifle where there are only men.
     moments[size:, size:] += 1e-6 * np.eye(2)
     weights = np.linalg.solve(moments, x.T @ (weight * y))
@@ -242,7 +269,7 @@ def left_out_latents(faces: RatedViews) -> Floats:
         others = faces[~own]
         for part in range(PARTS):
             weights, bias = rating_weights(others, part)
-            latent[own, part] = faces.engine_embeddings[own, part] @ weights + bias
+            latent[own, part] = faces.engine_features[own, part] @ weights + bias
     return latent
 
 
@@ -289,10 +316,11 @@ class TypesTraining:
         names = [image.file.name for image in self._men_and_others]
         row_of = {name: row for row, name in enumerate(self._rated.names)}
         rows = np.array([row_of[name] for name in names])
-        embeddings = view_embeddings(net, self._men_and_others, self._lines, _VIEWS, self._run.seed)
+        views = view_features(net, self._men_and_others, self._lines, _VIEWS, self._run.seed)
+        features, carriers = in_span(views)
         folds = np.array([image.file.fold for image in self._men_and_others])
         rating, part_ratings = self._rated.rating[rows], self._rated.part_ratings[rows]
-        faces = RatedViews(embeddings, part_ratings, self._rated.is_man[rows], folds)
+        faces = RatedViews(features, part_ratings, self._rated.is_man[rows], folds)
         men = faces.is_man
         metrics = cross_validated(left_out_latents(faces)[men], part_ratings[men], rating[men], folds[men])
 
@@ -300,7 +328,7 @@ class TypesTraining:
         known = faces[released]
         for part in range(PARTS):
             weights, bias = rating_weights(known, part)
-            net.rate.data[part] = torch.from_numpy(weights).float()
+            net.rate.data[part] = torch.from_numpy(carriers[part] @ weights).float()
             net.bias.data[part] = bias
         latent = left_out_latents(known)[known.is_man]
         scale = fit_type_scale(latent, part_ratings[released & men], rating[released & men])
@@ -368,12 +396,8 @@ _TRUNK_SUBSETS = (Subset.TRAINING, Subset.VALIDATION)
 
 
 def trunk_files(files: Sequence[ImageFile], men: set[str]) -> list[ImageFile]:
-    """What the trunk may see: no held-out file, and no adult man of the survey of any fold.
-
-    Where there is nobody else, as in a survey's export, it sees the men's pictures, still without their ratings.
-    """
-    allowed = [file for file in files if file.subset in _TRUNK_SUBSETS]
-    return [file for file in allowed if file.name not in men] or allowed
+    """What the trunk may see: no held-out file, and no adult man of the survey of any fold."""
+    return [file for file in files if file.subset in _TRUNK_SUBSETS and file.name not in men]
 
 
 def train_types(run: RunOptions, parts: PartsNet) -> TrainedTypes:

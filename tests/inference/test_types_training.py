@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from inference.dataset import FOLDS, HELD_OUT_FOLD, ImageFile, face_files, rated_faces, read_pixels
+from inference.nets.types import EARLY_FEATURES, LATE_FEATURES
 from inference.preprocessing import CROP_TEMPLATE, Floats
 from inference.training.loop import FitSettings, fit
 from inference.training.morphs import (
@@ -28,6 +29,7 @@ from inference.training.types import (
     TypesSamples,
     TypesTrainee,
     TypesValidation,
+    in_span,
     left_out_latents,
     random_view,
     rating_weights,
@@ -161,10 +163,10 @@ def alike(rating: Floats) -> Floats:
 
 def rated_views(count: int = 120, views: int = 4) -> RatedViews:
     rng = np.random.default_rng(0)
-    embeddings = rng.normal(size=(count, 1, 3, 128)) + rng.normal(0, 0.1, (count, views, 3, 128))
+    features = rng.normal(size=(count, 1, 3, 16)) + rng.normal(0, 0.1, (count, views, 3, 16))
     is_man = np.arange(count) % 3 > 0
-    rating = 50 + 10 * embeddings.mean(axis=1)[:, :, :4].sum(axis=(1, 2)) + rng.normal(0, 3, count)
-    return RatedViews(embeddings, alike(rating), is_man, np.arange(count) % FOLDS)
+    rating = 50 + 10 * features.mean(axis=1)[:, :, :4].sum(axis=(1, 2)) + rng.normal(0, 3, count)
+    return RatedViews(features, alike(rating), is_man, np.arange(count) % FOLDS)
 
 
 @pytest.mark.parametrize("fold", [HELD_OUT_FOLD, 3])
@@ -189,15 +191,31 @@ def test_left_out_latents_follow_the_ratings():
         assert np.corrcoef(latent[faces.is_man, part], faces.part_ratings[faces.is_man, part])[0, 1] > 0.4
 
 
+def test_weights_found_in_the_span_of_the_faces_rate_the_features_themselves():
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(20, 3, 3, EARLY_FEATURES + LATE_FEATURES)).astype(np.float32)
+
+    coordinates, carriers = in_span(features)
+
+    assert coordinates.shape == (20, 3, 3, 19)
+    for part in range(3):
+        weights = rng.normal(size=19)
+        np.testing.assert_allclose(
+            features[:, :, part] @ (carriers[part] @ weights), coordinates[:, :, part] @ weights, atol=1e-4
+        )
+    # Distances between faces, which is all that the regression knows, are kept: each map's are as long as its share.
+    lengths = np.square(coordinates.mean(axis=1) - coordinates.mean(axis=(0, 1))).sum(axis=-1).mean(axis=0)
+    np.testing.assert_allclose(lengths, 1, rtol=0.01)
+
+
 def test_each_part_learns_from_its_own_ratings():
     faces = rated_views(600)
     rated_by_part = faces.part_ratings * np.array([1, -1, 1])
 
     latent = left_out_latents(replace(faces, part_ratings=rated_by_part))
 
-    correlations = np.corrcoef(latent[faces.is_man].T)
-    assert correlations[0, 2] > 0
-    assert correlations[0, 1] < 0
+    for part, sign in enumerate((1, -1, 1)):
+        assert sign * np.corrcoef(latent[faces.is_man, part], faces.part_ratings[faces.is_man, part])[0, 1] > 0.4
 
 
 def test_rating_weights_ignore_that_others_are_rated_higher_as_a_group():
