@@ -31,7 +31,7 @@ from inference.contracts import (
 from inference.decoding import DecodedPhoto
 from inference.gate import CLOSER, WHOLE, AlignedFace, Gate, View, is_cut_off
 from inference.nets.gate import GateNet
-from inference.nets.parts import PartsNet, part_boxes
+from inference.nets.parts import PartsNet, mirror_lines, part_boxes
 from inference.nets.types import TypesNet
 from inference.preprocessing import CROP_SIZE, Floats, apply, invert, to_tensor
 from inference.registry import MODELS, Manifest, RegistryError
@@ -109,8 +109,8 @@ class Engine:
         both = torch.cat([crops, crops.flip(-1)]).contiguous(memory_format=torch.channels_last)
         found = self._parts(both)
         position, mirrored = found.position.chunk(2)
-        position = (position + _mirror_lines(mirrored)) / 2
-        rated = self._types(both, torch.cat([part_boxes(position), part_boxes(_mirror_lines(position))]))
+        position = (position + mirror_lines(mirrored)) / 2
+        rated = self._types(both, torch.cat([part_boxes(position), part_boxes(mirror_lines(position))]))
         embedding = functional.normalize(_mean_of_mirrored(rated.embedding), dim=-1)
         spread, mirrored_spread = found.spread.chunk(2)
         # A mirror image's left edge is the face's right one.
@@ -157,11 +157,6 @@ def _mean_of_mirrored(values: torch.Tensor) -> torch.Tensor:
     """Mean of what was said of faces and of their mirror images: (2 B, …) -> (B, …)."""
     faces, mirrored = values.chunk(2)
     return (faces + mirrored) / 2
-
-
-def _mirror_lines(lines: torch.Tensor) -> torch.Tensor:
-    """Lines (B, 5) of mirrored crops, for the crops; and the other way round."""
-    return torch.stack([1 - lines[:, 1], 1 - lines[:, 0], lines[:, 2], lines[:, 3], lines[:, 4]], dim=1)
 
 
 def _box_in_photo(box: Floats, matrix: Floats, photo: DecodedPhoto) -> Box | None:
