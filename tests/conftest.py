@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.core.cache import cache
+from django.utils import translation
 from django.db import connection
 from PIL import Image
 from pytest_django import Settings
@@ -46,6 +47,12 @@ def _folders_of_its_own(settings: Settings, tmp_path: Path) -> None:
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _default_language() -> None:
+    """The language of an earlier test's last request would stay this thread's."""
+    translation.deactivate()
 
 
 @pytest.fixture
