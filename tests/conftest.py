@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from django.core.cache import cache
-from django.utils import translation
 from django.db import connection
+from django.utils import translation
 from PIL import Image
 from pytest_django import Settings
 
