@@ -86,7 +86,8 @@ def _json_view(view: JsonView) -> Callable[..., HttpResponse]:
             return _problem(403, "permission_denied", _("You may not review labels."))
         try:
             body = json.loads(request.body)
-        except ValueError:
+        # RecursionError: brackets in brackets without end.
+        except (ValueError, RecursionError):
             body = None
         if not isinstance(body, dict):
             return _problem(400, "invalid", _("The request is not JSON of the expected form."))
@@ -106,11 +107,14 @@ def review_queue(reviewer: User, body: dict[str, Any]) -> dict[str, Any]:
     state = body.get("state")
     if state not in _QUEUES:
         raise InvalidLabel(_("There is no such queue."))
-    beside = [pk for pk in body.get("beside") or [] if isinstance(pk, int)][:_COUNTED_AT_MOST]
+    beside = body.get("beside") or []
+    if not isinstance(beside, list):
+        raise InvalidLabel(_("The request is not JSON of the expected form."))
+    ids = [pk for value in beside[:_COUNTED_AT_MOST] if (pk := _number(value))]
     first = _number(body.get("first"))
     labels = list(reviewable_labels().filter(pk=first)) if first else []
     held = labels_hold(
-        reviewer=reviewer, state=LabelState(state), count=_LABELS_AT_ONCE, beside=[*beside, *(x.pk for x in labels)]
+        reviewer=reviewer, state=LabelState(state), count=_LABELS_AT_ONCE, beside=[*ids, *(x.pk for x in labels)]
     )
     return {"labels": _labels_json([*labels, *held]), "open": {queue.value: _open_count(queue) for queue in _QUEUES}}
 
@@ -157,7 +161,10 @@ def _decision(part: FacePart, values: dict[str, Any]) -> PartDecision:
     is_box = isinstance(box, list) and len(box) == 4
     if not is_box or not all(isinstance(side, int | float) and not isinstance(side, bool) for side in box):
         raise InvalidLabel(_("A box must be made of numbers."))
-    return PartDecision(part, Box(*map(float, box)), face_type)
+    try:
+        return PartDecision(part, Box(*map(float, box)), face_type)
+    except OverflowError as error:
+        raise InvalidLabel(_("A box must be made of numbers.")) from error
 
 
 def _labels_json(labels: Iterable[ImageLabel]) -> list[dict[str, Any]]:

@@ -224,6 +224,7 @@ WRONG_PARTS = {
     "a box inside out": {"whole_face": {"box": [300, 300, 100, 100], "type": "alpha"}},
     "no number": {"whole_face": {"box": [1, 2, 3, "4"], "type": "alpha"}},
     "not a number": {"whole_face": {"box": [float("nan"), 2, 300, 400], "type": "alpha"}},
+    "a number beyond all": {"whole_face": {"box": [10**400, 2, 300, 400], "type": "alpha"}},
     "three numbers": {"whole_face": {"box": [1, 2, 3], "type": "alpha"}},
     "an unknown type": {"whole_face": {"box": [100, 100, 300, 500], "type": "sigma"}},
     "a type that is no text": {"whole_face": {"box": [100, 100, 300, 500], "type": 3}},
@@ -277,7 +278,15 @@ def test_a_request_that_makes_no_sense_is_answered(alpha: FaceType, ann: Client,
     assert answer.status_code == status
     assert answer.json()["code"]
     assert ann.post(url, b"\xff{", content_type="application/json").status_code == 400
+    assert ann.post(url, "[" * 100_000 + "]" * 100_000, content_type="application/json").status_code == 400
     assert ann.get(url).status_code == 405
+
+
+def test_a_queue_is_asked_for_with_a_list_of_ids(alpha: FaceType, ann: Client) -> None:
+    make_label(face_type=alpha)
+
+    assert post(ann, "queue", state="proposed", beside=5).status_code == 422
+    assert len(post(ann, "queue", state="proposed", beside=[10**30, -1, "x", None]).json()["labels"]) == 1
 
 
 # --- Undo -------------------------------------------------------------------------------------
