@@ -20,6 +20,8 @@ MAX_UNPACKED_BYTES = 4 * 1024**3
 # Pictures hardly shrink in a ZIP and tables shrink tenfold; what shrinks so is made to fill a memory.
 MAX_RATIO = 200
 _SMALL_BYTES = 64 * 1024
+# What systems' own tools write. Of the others' a few bytes can unpack into more than fits a memory, at once.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
 _UTF8_NAME = 0x800
 # What operating systems add on their own.
@@ -95,6 +97,8 @@ def _refuse_hostile(entry: zipfile.ZipInfo) -> None:
         raise InvalidArchive(_("The archive names a file outside of itself: %(name)s") % {"name": name[:100]})
     if entry.flag_bits & _ENCRYPTED:
         raise InvalidArchive(_("The archive is encrypted. Save it without a password."))
+    if entry.compress_type not in _METHODS:
+        raise InvalidArchive(_("The archive is compressed in a way that is not read. Save it as an ordinary ZIP."))
     if entry.file_size > _SMALL_BYTES and entry.file_size > MAX_RATIO * max(entry.compress_size, 1):
         raise ArchiveTooLarge(_("A file in the archive grows too much when it is unpacked: %(name)s") % {"name": name})
 

@@ -392,6 +392,17 @@ def test_a_file_that_lies_about_its_size_is_not_read_further() -> None:
     assert outcomes(job) == {"a.jpg": Outcome.INVALID}
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_method_that_unpacks_without_end_is_refused_in_words(method: int) -> None:
+    """zipfile hands out what these unpack only when all of it is in memory, whatever size the archive names."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr("table.csv", b"file,name_ko,name_en\n")
+
+    with pytest.raises(InvalidArchive, match="ordinary ZIP"), open_zip(buffer):
+        pass
+
+
 def test_an_encrypted_archive_is_refused_in_words() -> None:
     buffer = bytearray(make_zip({"people.csv": table([row("a.jpg")])}).getvalue())
     # The flag of the local and of the central header.
