@@ -30,6 +30,13 @@ TOOL_POLICY = PAGE_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-
 TOOL_PREFIXES = ("/admin/", "/api/v1/docs/")
 
 
+_UNSTORABLE = (
+    (ValueError, "NUL"),
+    (OverflowError, "too large to convert to SQLite"),
+    (RecursionError, "while decoding a JSON"),
+)
+
+
 class RequestLogMiddleware:
     """Give each request an id, answer with it, and log one line: method, route, status, time."""
 
@@ -54,8 +61,12 @@ class RequestLogMiddleware:
         return response
 
 
-class NulByteMiddleware:
-    """Answer 400 where a NUL byte reaches the database: PostgreSQL's text holds none, and its driver says so."""
+class UnstorableInputMiddleware:
+    """Answer 400 where what a client sent can be neither read nor asked of the database.
+
+    That is a NUL byte, which PostgreSQL's text cannot hold; a number beyond SQLite's integers; and JSON with brackets
+    in brackets without end. Each is told by its message, so that an error of ours stays a 500.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -64,7 +75,8 @@ class NulByteMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if isinstance(exception, ValueError) and "NUL" in str(exception):
+        message = str(exception)
+        if any(isinstance(exception, kind) and part in message for kind, part in _UNSTORABLE):
             return bad_request(request, exception)
         return None
 

@@ -95,7 +95,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "alphaproject.middleware.AuditActorMiddleware",
     "alphaproject.middleware.ContentSecurityPolicyMiddleware",
-    "alphaproject.middleware.NulByteMiddleware",
+    "alphaproject.middleware.UnstorableInputMiddleware",
 ]
 
 TEMPLATES = [

@@ -92,6 +92,11 @@ def test_a_forged_address_is_survived(admin_client: Client, model: type[Model]) 
     url = list_url(model)
     for query in ("p=9999", "p=x", "o=99", "o=-x", "q=%00", "q=%ED%95%9C", "nonsense=1", "e=1", "all="):
         assert admin_client.get(f"{url}?{query}", follow=True).status_code < 500
+    for listed in admin.site._registry[model].list_filter or ():
+        name = listed[0] if isinstance(listed, tuple) else getattr(listed, "parameter_name", listed)
+        for value in ("abc", "9" * 40, "%00"):
+            for lookup in ("", "__exact", "__gte", "__id__exact"):
+                assert admin_client.get(f"{url}?{name}{lookup}={value}", follow=True).status_code < 500
     for pk in ("0", "abc", "9" * 40, "_5F"):
         for view in ("change", "delete", "history"):
             assert admin_client.get(f"{url}{pk}/{view}/", follow=True).status_code < 500
