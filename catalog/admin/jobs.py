@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -31,7 +30,7 @@ from catalog.services.archives import open_zip
 from catalog.services.image_import import FAULTS, NEEDED_COLUMNS, OTHER_COLUMNS, import_confirm, import_create
 from catalog.services.job_workers import archive_remove, archive_store
 from catalog.services.jobs import is_stalled, job_cancel, outcome_counts
-from catalog.services.tables import neutral_cell
+from catalog.services.tables import csv_lines
 
 _ROWS_A_PAGE = 100
 _PERMISSIONS = {
@@ -160,7 +159,7 @@ class JobAdmin(ReadOnlyScreen):
         if not self.has_view_permission(request):
             raise PermissionDenied
         job = get_object_or_404(Job, pk=job_id)
-        response = StreamingHttpResponse(_report_lines(job), content_type="text/csv; charset=utf-8")
+        response = StreamingHttpResponse(csv_lines(_report_rows(job)), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="job-{job.pk}.csv"'
         return response
 
@@ -201,7 +200,8 @@ def _import_from(form: ImportForm, user: User) -> Job:
                 archive_key=key,
                 allow_similar=form.cleaned_data["allow_similar"],
             )
-        except CatalogError:
+        except BaseException:
+            # No job names the file.
             archive_remove(key)
             raise
     tasks.job_begin(job)
@@ -222,20 +222,8 @@ def _progress_context(request: HttpRequest, job: Job) -> dict[str, Any]:
     }
 
 
-class _Echo:
-    """What csv.writer writes into, to get the line back."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def _report_lines(job: Job) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    # The mark tells spreadsheets that this is UTF-8.
-    yield "\ufeff"
-    yield writer.writerow(["row", "file", "outcome", "reason", "image"])
+def _report_rows(job: Job) -> Iterator[tuple[object, ...]]:
+    yield ("row", "file", "outcome", "reason", "image")
     rows: Iterator[JobRow] = job.rows.order_by("number").iterator(chunk_size=2000)
     for row in rows:
-        yield writer.writerow(
-            [row.number, neutral_cell(row.name), row.outcome, neutral_cell(row.message), row.image_id or ""]
-        )
+        yield (row.number, row.name, row.outcome, row.message, row.image_id)

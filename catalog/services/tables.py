@@ -79,6 +79,21 @@ def _rows(reader: Iterable[list[str]]) -> Iterator[tuple[int, list[str]]]:
         raise InvalidTable(_("The table is not valid CSV: %(reason)s") % {"reason": error}) from error
 
 
+class _Echo:
+    """What csv.writer writes into, to get the line back."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def csv_lines(rows: Iterable[Iterable[object]]) -> Iterator[str]:
+    """A table for spreadsheets, line by line: the mark tells them that it is UTF-8, and no text is a formula."""
+    writer = csv.writer(_Echo())
+    yield "\ufeff"
+    for row in rows:
+        yield writer.writerow([neutral_cell(value) if isinstance(value, str) else value for value in row])
+
+
 def neutral_cell(value: str) -> str:
     """A cell that no spreadsheet takes for a formula."""
     return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

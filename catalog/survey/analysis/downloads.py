@@ -1,36 +1,14 @@
-"""The analysis page's numbers, as CSV that a spreadsheet opens: UTF-8 with a byte order mark, no formulas."""
+"""The analysis page's numbers, as tables to download."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterable, Iterator
 
 from catalog.models import SurveyResult
-from catalog.services.tables import neutral_cell
 from catalog.survey.analysis.figures import ranking, rows_of, type_shares
 from catalog.survey.analysis.labels import MEASURES, group_lines
 
 Row = Iterable[object]
-
-
-class _Echo:
-    """A file that hands back each line written to it."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def csv_lines(rows: Iterable[Row]) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    yield "\ufeff"
-    for row in rows:
-        yield writer.writerow([_cell(value) for value in row])
-
-
-def _cell(value: object) -> object:
-    if value is None:
-        return ""
-    return neutral_cell(value) if isinstance(value, str) else value
 
 
 def _types(result: SurveyResult, part: str) -> Iterator[Row]:

@@ -19,8 +19,9 @@ from django.views.decorators.http import require_safe
 from catalog.models import Survey, SurveyResult
 from catalog.models.labels import PART_CHOICES
 from catalog.models.survey import Scale
+from catalog.services.tables import csv_lines
 from catalog.survey.analysis import figures, labels
-from catalog.survey.analysis.downloads import TABLES, csv_lines
+from catalog.survey.analysis.downloads import TABLES
 
 RANKED_A_PAGE = 30
 DISAGREEMENTS_SHOWN = 20
