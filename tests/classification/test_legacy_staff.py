@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
 from typing import Any
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 from auditlog.models import LogEntry
@@ -30,7 +30,8 @@ from tests.classification.conftest import PostPhoto
 from tests.fakes import FakeBackend
 from tests.images import encode, jpeg
 
-SOMEBODY = uuid4()
+# Every test process must see the same.
+SOMEBODY = UUID(int=1)
 # Method, path, and the roles that may.
 ENDPOINTS = [
     ("get", "/api/read/user", {"viewer", "curator", "ml_engineer", "administrator"}),
