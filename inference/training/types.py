@@ -44,11 +44,11 @@ _MORPHS = 10_000
 _VIEWS = 10
 # Faces other than adult men teach the rating too, with this weight against a man's.
 _OTHERS_WEIGHT = 0.05
-_RIDGE = 0.15
+_RIDGE = 0.4
 # What the early map's features count against the last one's, for the whole face, the upper and the lower part.
 _EARLY_SHARES = (0.3, 0.0, 0.5)
 # How much a rating's dependence on the view costs, against what rating every view alike would need.
-_STEADINESS = 1.0
+_STEADINESS = 2.0
 # A feature that hardly varies is not blown up beyond this share of the median deviation.
 _MIN_DEVIATION = 0.2
 _CHUNK = 128
