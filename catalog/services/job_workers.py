@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from django.core.files.base import File
 from django.core.files.storage import storages
+from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.utils.translation import gettext as _
 
@@ -15,7 +17,10 @@ from catalog.models import Job
 from catalog.services.archives import Archive, open_zip
 from catalog.services.autolabel import AutolabelWorker
 from catalog.services.image_import import ImportAdder, ImportChecker
-from catalog.services.jobs import JobWorker
+from catalog.services.jobs import JobWorker, job_cancel
+
+# How long a checked import waits for its curator; its archive holds people's pictures.
+_UNCONFIRMED_KEPT = timedelta(days=7)
 
 
 @contextmanager
@@ -40,6 +45,17 @@ def archive_store(file: File[bytes]) -> str:
 def archive_remove(key: str) -> None:
     if key:
         storages["imports"].delete(key)
+
+
+def imports_expire() -> int:
+    """Cancel imports that were checked and then forgotten, and remove their archives; how many there were."""
+    forgotten = Job.objects.filter(state=Job.State.CHECKED, updated_at__lte=timezone.now() - _UNCONFIRMED_KEPT)
+    count = 0
+    for job in forgotten.iterator():
+        job_cancel(job=job, error=_("Nobody confirmed the import in time. Upload the archive again."))
+        archive_remove(job.archive)
+        count += 1
+    return count
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from io import StringIO
 
 import pytest
 from django.core.files.storage import storages
@@ -162,6 +163,27 @@ def test_an_uploaded_archive_is_checked_in_the_background_and_removed_in_the_end
     assert job.state == Job.State.FINISHED
     assert CelebrityImage.objects.count() == 1
     assert not storages["imports"].exists(key)
+
+
+def test_an_import_nobody_confirms_ends_and_its_archive_goes(engine: FakeBackend) -> None:
+    jobs = []
+    for name in ("forgotten", "recent"):
+        upload = make_zip({"people.csv": table([row(f"{name}.jpg")]), f"{name}.jpg": make_picture()})
+        key = archive_store(upload)
+        with open_zip(upload) as archive:
+            jobs.append(import_create(archive=archive, created_by=None, archive_key=key))
+        tasks.job_begin(jobs[-1])
+    work()
+    forgotten, recent = jobs
+    Job.objects.filter(pk=forgotten.pk).update(updated_at=timezone.now() - timedelta(days=7))
+
+    call_command("purge_expired", stdout=StringIO())
+
+    for job in jobs:
+        job.refresh_from_db()
+    assert (forgotten.state, recent.state) == (Job.State.CANCELLED, Job.State.CHECKED)
+    assert not storages["imports"].exists(forgotten.archive)
+    assert storages["imports"].exists(recent.archive)
 
 
 def test_an_archive_that_is_gone_ends_its_job_in_words(engine: FakeBackend) -> None:
