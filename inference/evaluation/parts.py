@@ -26,6 +26,9 @@ from inference.metrics import box_iou, rank_correlation
 from inference.nets.parts import part_boxes
 from inference.preprocessing import Floats, Pixels, lines_in_crop
 
+# Of fewer photos an order says nothing.
+_FEWEST_RANKED = 10
+
 
 def evaluate_parts(engine: Engine, data: Path) -> Report:
     """Mean IoU of each part's box; a face without an answer counts as 0."""
@@ -67,6 +70,8 @@ def _doubt(engine: Engine, files: Sequence[ImageFile], landmarks: Mapping[str, L
         for rating, (face, own) in zip(engine.rate([face for face, _ in found]), found, strict=True):
             spreads.append(float(rating.line_spreads.mean()))
             errors.append(float(np.abs(rating.lines - lines_in_crop(own, face.points, face.matrix)).mean()))
+    if len(spreads) < _FEWEST_RANKED:
+        return []
     order = rank_correlation(np.array(spreads), np.array(errors))
     return [
         Measurement(
