@@ -260,7 +260,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Alpha Project",
     "DESCRIPTION": "A photo of a man's face in; one of five survey-derived face types out. Entertainment: "
     "it says what people perceive, never what a person is.",
-    "VERSION": "1.0.0",
+    "VERSION": "1.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
