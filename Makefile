@@ -13,7 +13,7 @@ run: $(VENV)/.installed .env
 	@PORT=$(PORT) exec $(BIN)/python deploy/run.py
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto $(PYTEST_OPTIONS)
 
 # Django's own checks run under the settings of a production that is configured well.
 check: export ENV_FILE := /dev/null

@@ -21,6 +21,21 @@ from tests.fakes import FakeBackend
 from tests.images import encode
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--database-only", action="store_true", help="Run only the tests that use the database.")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--database-only"):
+        return
+    uses, others = [], []
+    for item in items:
+        fixtures = {"db", "transactional_db"}.intersection(getattr(item, "fixturenames", ()))
+        (uses if fixtures or item.get_closest_marker("django_db") else others).append(item)
+    config.hook.pytest_deselected(items=others)
+    items[:] = uses
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(
     django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory

@@ -65,22 +65,27 @@ def same(first: nn.Module, second: nn.Module) -> bool:
     return all(torch.equal(a[name], b[name]) for name in a)
 
 
-def fit_until_killed(steps: int, settings: FitSettings, validation: Dataset[Any] | None) -> None:
-    """Fit in a process of its own, which dies without a word in the middle of a step."""
-    left = [steps]
+class Deadly:
+    """A loss that ends its process without a word in the middle of a training step."""
 
-    def deadly(net: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+    def __init__(self, steps: int) -> None:
+        self._left = steps
+
+    def __call__(self, net: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         if net.training:
-            left[0] -= 1
-            if left[0] < 0:
+            self._left -= 1
+            if self._left < 0:
                 os.kill(os.getpid(), signal.SIGKILL)
         return squared_error(net, batch)
 
-    process = multiprocessing.get_context("fork").Process(
-        target=fit, args=(forgetful(), Numbers(), deadly, settings, "numbers", validation)
+
+def fit_until_killed(steps: int, settings: FitSettings, validation: Dataset[Any] | None) -> None:
+    # A fork of a process whose threads have computed already can wait for them for ever.
+    process = multiprocessing.get_context("spawn").Process(
+        target=fit, args=(forgetful(), Numbers(), Deadly(steps), settings, "numbers", validation)
     )
     process.start()
-    process.join(60)
+    process.join(120)
     assert process.exitcode == -signal.SIGKILL
 
 
