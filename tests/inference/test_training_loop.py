@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,10 @@ def squared_error(net: nn.Module, batch: dict[str, Tensor]) -> Tensor:
     return nn.functional.mse_loss(net(batch["x"]).float(), batch["y"])
 
 
+def fail(*_: object) -> Tensor:
+    raise AssertionError("trained again")
+
+
 def linear() -> nn.Linear:
     torch.manual_seed(0)
     return nn.Linear(4, 1)
@@ -79,14 +84,15 @@ class Deadly:
         return squared_error(net, batch)
 
 
-def fit_until_killed(steps: int, settings: FitSettings, validation: Dataset[Any] | None) -> None:
+def fit_apart(loss: Callable[..., Tensor], settings: FitSettings, validation: Dataset[Any] | None) -> int | None:
+    """Fit in a process of its own, as commands do, whatever earlier tests left in this one; its exit status."""
     # A fork of a process whose threads have computed already can wait for them for ever.
     process = multiprocessing.get_context("spawn").Process(
-        target=fit, args=(forgetful(), Numbers(), Deadly(steps), settings, "numbers", validation)
+        target=fit, args=(forgetful(), Numbers(), loss, settings, "numbers", validation)
     )
     process.start()
     process.join(120)
-    assert process.exitcode == -signal.SIGKILL
+    return process.exitcode
 
 
 def test_fitting_learns(tmp_path: Path) -> None:
@@ -114,21 +120,20 @@ def test_a_seed_gives_its_own_weights_each_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize("validation", [None, Numbers(10_000, 64)])
 def test_a_killed_run_ends_with_the_weights_of_an_unbroken_one(tmp_path: Path, validation: Dataset[Any] | None) -> None:
     whole, broken = (settings_in(tmp_path, checkpoint=tmp_path / f"{name}.pt") for name in ("whole", "broken"))
-    unbroken = fit(forgetful(), Numbers(), squared_error, whole, "numbers", validation)
+    assert fit_apart(squared_error, whole, validation) == 0
 
     # Checkpoints come every fifth step, so three steps are lost.
-    fit_until_killed(48, broken, validation)
+    assert fit_apart(Deadly(48), broken, validation) == -signal.SIGKILL
     assert torch.load(broken.checkpoint, weights_only=True)["step"] == 45
-    resumed = fit(forgetful(), Numbers(), squared_error, broken, "numbers", validation)
+    assert fit_apart(squared_error, broken, validation) == 0
 
+    # Both are done: this only reads them.
+    unbroken, resumed = (fit(forgetful(), Numbers(), fail, run, "numbers", validation) for run in (whole, broken))
     assert same(unbroken, resumed)
 
 
 def test_a_finished_fit_is_not_repeated(tmp_path: Path) -> None:
     first = fit(linear(), Numbers(), squared_error, settings_in(tmp_path), "numbers")
-
-    def fail(*_: object) -> Tensor:
-        raise AssertionError("trained again")
 
     assert same(first, fit(linear(), Numbers(), fail, settings_in(tmp_path), "numbers"))
 
