@@ -61,8 +61,6 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
     "unfold",
-    "unfold.contrib.import_export",
-    "import_export",
     "auditlog",
     "django_tasks",
     "django_tasks_db",
