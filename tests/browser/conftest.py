@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.test import Client
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
@@ -16,6 +19,7 @@ from tests.fakes import FakeBackend
 
 OpenPage = Callable[..., Page]
 
+DESKTOP = {"width": 1360, "height": 1000}
 PHONE = {"width": 390, "height": 844}
 TIMEOUT_MILLISECONDS = 15_000
 # Where tests leave pictures of the pages they opened.
@@ -78,6 +82,39 @@ def open_page(chromium: Browser, live_server: LiveServer, catalogue: None, engin
         page.on("console", complain)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(live_server.url)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def open_as_staff(chromium: Browser, live_server: LiveServer) -> Iterator[OpenPage]:
+    """Open an address as a signed-in user, in a browser of its own; keyword arguments are its context's options.
+
+    The test fails for whatever the browser complains of, but for what `expected` matches.
+    """
+    complaints: list[str] = []
+    contexts = []
+
+    def open_(user: User, path: str, *, expected: re.Pattern[str] | None = None, **options: Any) -> Page:
+        def complain(message: ConsoleMessage) -> None:
+            if message.type in ("error", "warning") and not (expected and expected.search(message.text)):
+                complaints.append(f"{message.text} {message.location['url']}")
+
+        client = Client()
+        client.force_login(user)
+        defaults: dict[str, Any] = {"viewport": DESKTOP, "locale": "en-US", "reduced_motion": "reduce"}
+        context = chromium.new_context(**(defaults | options))
+        contexts.append(context)
+        context.set_default_timeout(TIMEOUT_MILLISECONDS)
+        context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}])
+        page = context.new_page()
+        page.on("console", complain)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"{live_server.url}{path}")
         return page
 
     yield open_

@@ -5,24 +5,22 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import Permission, User
-from django.test import Client
 from django.urls import reverse
 from PIL import Image
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
-from pytest_django.live_server_helper import LiveServer
+from playwright.sync_api import Page, Request, expect
 
 from catalog.models import Celebrity, CelebrityImage, ImageLabel, ReviewEvent
 from catalog.models.labels import LabelState
 from catalog.portraits import draw_portrait
 from catalog.services.autolabel import AutolabelWorker, autolabel_create, unlabelled_images
 from catalog.services.images import image_add
-from tests.browser.conftest import PHONE, TIMEOUT_MILLISECONDS, take_screenshot
+from tests.browser.conftest import PHONE, OpenPage, take_screenshot
 from tests.fakes import FakeBackend
 from tests.images import draw_photo, encode
 
@@ -55,35 +53,16 @@ def make_labels(count: int, *, as_portraits: bool = False) -> list[ImageLabel]:
 
 
 @pytest.fixture
-def review(chromium: Browser, live_server: LiveServer, catalogue: None, engine: FakeBackend) -> Iterator[Review]:
-    """Open the review page as a curator of that name; the test fails for whatever the browser complains of."""
-    complaints: list[str] = []
-    contexts = []
-
-    def complain(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and not REFUSED.search(message.text):
-            complaints.append(f"{message.text} {message.location['url']}")
+def review(open_as_staff: OpenPage, catalogue: None, engine: FakeBackend) -> Review:
+    """Open the review page as a curator of that name."""
 
     def open_(name: str = "ann", *, query: str = "", **options: Any) -> Page:
         user, _is_new = User.objects.get_or_create(username=name, is_staff=True)
         user.user_permissions.set(Permission.objects.filter(content_type__app_label="catalog"))
-        client = Client()
-        client.force_login(user)
-        defaults: dict[str, Any] = {"viewport": DESKTOP, "locale": "en-US", "reduced_motion": "reduce"}
-        context = chromium.new_context(**(defaults | options))
-        contexts.append(context)
-        context.set_default_timeout(TIMEOUT_MILLISECONDS)
-        context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}])
-        page = context.new_page()
-        page.on("console", complain)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"{live_server.url}{reverse('admin:catalog_review')}{query}")
-        return page
+        path = f"{reverse('admin:catalog_review')}{query}"
+        return open_as_staff(user, path, expected=REFUSED, **({"viewport": DESKTOP} | options))
 
-    yield open_
-    for context in contexts:
-        context.close()
-    assert complaints == []
+    return open_
 
 
 def shows(page: Page, label: ImageLabel) -> None:

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
-from django.test import Client
 from django.utils import timezone
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
-from pytest_django.live_server_helper import LiveServer
+from playwright.sync_api import Page, expect
 
 from catalog.models import CelebrityImage, Rater, Rating, Survey
 from catalog.services.seed import catalog_seed
 from catalog.services.survey_results import result_create
-from tests.browser.conftest import PHONE, TIMEOUT_MILLISECONDS, take_screenshot
+from tests.browser.conftest import PHONE, OpenPage, take_screenshot
 from tests.browser.test_survey import serious_violations
 from tests.catalog.raters import add_image, make_open_survey
 
 pytestmark = pytest.mark.browser
 
 RATERS = 24
-DESKTOP = {"width": 1360, "height": 1000}
 
 
 @pytest.fixture
@@ -55,38 +52,13 @@ def survey(transactional_db: None) -> Survey:
 
 
 @pytest.fixture
-def open_analysis(chromium: Browser, live_server: LiveServer, survey: Survey) -> Iterator[Any]:
-    """Open the survey's page as someone who may look at everything; the test fails for whatever it complains of."""
-    complaints: list[str] = []
-    contexts = []
+def open_analysis(open_as_staff: OpenPage, survey: Survey) -> OpenPage:
+    """Open the survey's page as someone who may look at everything."""
     user = User.objects.create_user("viewer", is_staff=True)
     user.user_permissions.set(
         Permission.objects.filter(content_type__app_label="catalog", codename__startswith="view_")
     )
-    client = Client()
-    client.force_login(user)
-
-    def complain(message: ConsoleMessage) -> None:
-        # No page of the back office names an icon, and browsers look for one.
-        if message.type == "error" and not message.location["url"].endswith("/favicon.ico"):
-            complaints.append(f"{message.text} {message.location['url']}")
-
-    def open_(**options: Any) -> Page:
-        defaults: dict[str, Any] = {"viewport": DESKTOP, "locale": "en-US", "reduced_motion": "reduce"}
-        context = chromium.new_context(**(defaults | options))
-        contexts.append(context)
-        context.set_default_timeout(TIMEOUT_MILLISECONDS)
-        context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}])
-        page = context.new_page()
-        page.on("console", complain)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"{live_server.url}/admin/catalog/survey/{survey.pk}/change/")
-        return page
-
-    yield open_
-    for context in contexts:
-        context.close()
-    assert complaints == []
+    return partial(open_as_staff, user, f"/admin/catalog/survey/{survey.pk}/change/")
 
 
 def show_plots(page: Page) -> None:
