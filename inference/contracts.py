@@ -158,6 +158,7 @@ class ModelVersions:
 class FaceAnalysis:
     """All that the models say of one photo with one usable face.
 
+    box_confidence: how probable it is that no edge of the parts is off by more than a twentieth of the face's width.
     embedding: the face as a vector of length 1; the smaller the angle between two, the more alike the faces.
     photo: where it was asked for, the upright photo as a JPEG without metadata, at the size it was
     decoded (its long side 640 to 1280 pixels where the original is larger).
@@ -167,6 +168,7 @@ class FaceAnalysis:
     photo_height: int
     face: DetectedFace
     parts: tuple[PartAnalysis, PartAnalysis, PartAnalysis]
+    box_confidence: float
     embedding: tuple[float, ...]
     calibration: ScoreCalibration
     models: ModelVersions
@@ -213,7 +215,8 @@ class PhotoRefused(InferenceError):
 
     def __init__(self, reason: RefusalReason) -> None:
         super().__init__(reason.value)
-        self.reason = reason
+        # Unpickling has only the value to give.
+        self.reason = RefusalReason(reason)
 
     @property
     def code(self) -> str:  # type: ignore[override]

@@ -23,7 +23,13 @@ from inference.contracts import InvalidImage, PhotoLimits, PhotoTooLarge, Unsupp
 WORKING_LONG_SIDE = 640
 FORMATS = ("JPEG", "PNG", "WEBP")
 _JPEG = b"\xff\xd8\xff"
-_SIGNATURES = (_JPEG, b"\x89PNG\r\n\x1a\n", b"RIFF")
+_PNG = b"\x89PNG\r\n\x1a\n"
+_SIGNATURES = (_JPEG, _PNG, b"RIFF")
+# A chunk's length and name come before its data, a checksum after it.
+_CHUNK_HEAD = struct.Struct(">I4s")
+_CHUNK_FRAME = 12
+# Encoders write a few thousand for the largest photo.
+_MAX_PNG_CHUNKS = 100_000
 _REDUCED = {
     8: cv2.IMREAD_REDUCED_COLOR_8,
     4: cv2.IMREAD_REDUCED_COLOR_4,
@@ -51,7 +57,7 @@ class DecodedPhoto:
     def scale(self) -> float:
         """Full-size pixels per decoded pixel, at least 1."""
         # By the longer side, whose rounding matters less.
-        return max(self.width, self.height) / float(max(self.pixels.shape))
+        return max(self.width, self.height) / float(max(self.pixels.shape[:2]))
 
 
 def _read_size(photo: bytes) -> tuple[int, int]:
@@ -61,9 +67,9 @@ def _read_size(photo: bytes) -> tuple[int, int]:
     if not photo.startswith(_SIGNATURES):
         raise UnsupportedImage("not a JPEG, PNG or WebP")
     try:
-        # Pillow's own bomb check would warn or raise here; ours comes right after, with our limit.
+        # Pillow warns of large photos, which our own limit is about, and of odd EXIF, which is nobody's concern.
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(photo), formats=FORMATS) as image:
                 return image.size
     except Image.DecompressionBombError as error:
@@ -77,9 +83,26 @@ def _read_size(photo: bytes) -> tuple[int, int]:
         raise InvalidImage("the header is damaged") from error
 
 
-def _reduction(long_side: int) -> int:
-    """The largest DCT reduction that leaves the working size."""
-    return next((factor for factor in (8, 4, 2) if long_side / factor >= WORKING_LONG_SIDE), 1)
+def _verify_chunks(png: bytes) -> None:
+    """Raise InvalidImage where a chunk claims to be longer than the file.
+
+    OpenCV allocates what a chunk claims: 4 GB for a file of a few bytes.
+    """
+    place = len(_PNG)
+    for _ in range(_MAX_PNG_CHUNKS):
+        if place + _CHUNK_FRAME > len(png):
+            break
+        length, kind = _CHUNK_HEAD.unpack_from(png, place)
+        place += _CHUNK_FRAME + length
+        if kind == b"IEND" and place <= len(png):
+            return
+    raise InvalidImage("the photo ends too early")
+
+
+def _reduction(width: int, height: int) -> int:
+    """The largest DCT reduction that leaves the working size, and a pixel of the shorter side."""
+    long_side, short_side = max(width, height), min(width, height)
+    return next((factor for factor in (8, 4, 2) if long_side / factor >= WORKING_LONG_SIDE and short_side >= factor), 1)
 
 
 def decode(photo: bytes, limits: PhotoLimits | None = None) -> DecodedPhoto:
@@ -94,7 +117,9 @@ def decode(photo: bytes, limits: PhotoLimits | None = None) -> DecodedPhoto:
     width, height = _read_size(photo)
     if width * height > limits.max_pixels:
         raise PhotoTooLarge(f"{width} x {height} pixels, at most {limits.max_pixels}")
-    return _decode(photo, width, height, _reduction(max(width, height)))
+    if photo.startswith(_PNG):
+        _verify_chunks(photo)
+    return _decode(photo, width, height, _reduction(width, height))
 
 
 def decode_closer(photo: DecodedPhoto, magnification: float) -> DecodedPhoto:

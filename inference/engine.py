@@ -33,10 +33,12 @@ from inference.gate import CLOSER, WHOLE, AlignedFace, Gate, View, is_cut_off
 from inference.nets.gate import GateNet
 from inference.nets.parts import PartsNet, mirror_lines, part_boxes
 from inference.nets.types import TypesNet
-from inference.preprocessing import CROP_SIZE, Floats, apply, invert, to_tensor
+from inference.preprocessing import CROP_SIZE, Floats, Pixels, apply, invert, standardized, to_tensor
 from inference.registry import MODELS, Manifest, RegistryError
 from inference.weights import PACKAGED_WEIGHTS
 
+# Weights are stored in half precision, which GPUs compute in several times as fast; processors do not.
+_PRECISION = {"cuda": torch.float16}
 # Height and width of a photo as it often arrives after decoding.
 _WARM_UP_SIZE = (640, 480)
 
@@ -55,11 +57,16 @@ class FaceRating:
 
 
 class Engine:
-    """The three models, loaded once. Not safe for two threads at a time; the caller serializes."""
+    """The three models, loaded once. Not safe for two threads at a time; the caller serializes.
+
+    device: a torch device. On a GPU the nets run in half precision; its answers differ from a processor's as
+    tests/gpu allows.
+    """
 
     def __init__(self, limits: PhotoLimits | None = None, weights_dir: Path | None = None, device: str = "cpu") -> None:
         folder = weights_dir or PACKAGED_WEIGHTS
         self._device = torch.device(device)
+        self._dtype = _PRECISION.get(self._device.type, torch.float32)
         gate = MODELS.load("gate", GateNet, folder)
         parts = MODELS.load("parts", PartsNet, folder)
         types = MODELS.load("types", TypesNet, folder)
@@ -70,9 +77,9 @@ class Engine:
         if missing := {"detection", "face", "covered", "blurred", "likely", "turned"} - thresholds.keys():
             raise RegistryError(f"the gate's manifest lacks thresholds: {', '.join(sorted(missing))}")
         self._max_line_spread = parts.manifest.thresholds["line_spread"]
-        self.gate = Gate(gate.net, thresholds, limits or PhotoLimits(), self._device)
-        self._parts = parts.net.to(self._device)
-        self._types = types.net.to(self._device)
+        self.gate = Gate(gate.net, thresholds, limits or PhotoLimits(), self._device, self._dtype)
+        self._parts = parts.net.to(self._device, self._dtype)
+        self._types = types.net.to(self._device, self._dtype)
         self.manifests: dict[str, Manifest] = {
             each.name: each for each in (gate.manifest, parts.manifest, types.manifest)
         }
@@ -100,17 +107,35 @@ class Engine:
             results.append(self._judge(photo, face, next(answers)))
         return results
 
+    def tensor(self, images: Sequence[Pixels]) -> torch.Tensor:
+        """Images (H, W, 3) as the nets take them."""
+        return to_tensor(images, self._device, self._dtype)
+
+    @torch.inference_mode()
+    def forward(self, squares: torch.Tensor, crops: torch.Tensor) -> None:
+        """All that the nets do for photos with one face each, and nothing else: what an analysis cannot undercut.
+
+        Shapes: squares (B, 3, 192, 192), crops (B, 3, 128, 128), as tensor() makes them.
+        """
+        gate = self.gate.net
+        gate.detector(squares)
+        gate.verifier(crops)
+        both = torch.cat([crops, crops.flip(-1)]).contiguous(memory_format=torch.channels_last)
+        gate.verifier(both)
+        self._types(both, part_boxes(self._parts(both).position))
+
     @torch.inference_mode()
     def rate(self, faces: Sequence[AlignedFace]) -> list[FaceRating]:
         """Parts and types of each face. A face and its mirror image are rated alike by averaging both."""
         if not faces:
             return []
-        crops = to_tensor([face.crop for face in faces], self._device)
-        both = torch.cat([crops, crops.flip(-1)]).contiguous(memory_format=torch.channels_last)
-        found = self._parts(both)
+        found = self._parts(self._both_ways([face.crop for face in faces]))
         position, mirrored = found.position.chunk(2)
         position = (position + mirror_lines(mirrored)) / 2
-        rated = self._types(both, torch.cat([part_boxes(position), part_boxes(mirror_lines(position))]))
+        rated = self._types(
+            self._both_ways([standardized(face.crop) for face in faces]),
+            torch.cat([part_boxes(position), part_boxes(mirror_lines(position))]),
+        )
         embedding = functional.normalize(_mean_of_mirrored(rated.embedding), dim=-1)
         spread, mirrored_spread = found.spread.chunk(2)
         # A mirror image's left edge is the face's right one.
@@ -119,6 +144,11 @@ class Engine:
         return [
             FaceRating(*values) for values in zip(*(column.cpu().double().numpy() for column in columns), strict=True)
         ]
+
+    def _both_ways(self, crops: Sequence[Pixels]) -> torch.Tensor:
+        """Crops, then their mirror images."""
+        tensor = self.tensor(crops)
+        return torch.cat([tensor, tensor.flip(-1)]).contiguous(memory_format=torch.channels_last)
 
     def _judge(self, photo: DecodedPhoto, face: AlignedFace, rating: FaceRating) -> FaceAnalysis | PhotoRefused:
         xl, xr, yb, yn, yc = rating.lines
@@ -147,10 +177,16 @@ class Engine:
             photo_height=photo.height,
             face=DetectedFace(face_box, cast("tuple[Point, Point, Point, Point, Point]", points), face.score),
             parts=cast("tuple[PartAnalysis, PartAnalysis, PartAnalysis]", parts),
+            box_confidence=_confidence_within((xr - xl) / 20, rating.line_spreads),
             embedding=tuple(rating.embedding.tolist()),
             calibration=self._calibration,
             models=self.versions,
         )
+
+
+def _confidence_within(distance: float, spreads: Floats) -> float:
+    """The probability that none of some lines is off by more, each by a Laplace distribution of its spread."""
+    return float(np.prod(1 - np.exp(-distance / spreads)))
 
 
 def _mean_of_mirrored(values: torch.Tensor) -> torch.Tensor:

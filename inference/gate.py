@@ -25,10 +25,12 @@ from inference.preprocessing import (
     Letterbox,
     Pixels,
     apply,
+    averaged,
     crop_matrix,
     invert,
     letterbox,
     mirror_points,
+    shrinkage,
     to_tensor,
     warp,
 )
@@ -97,12 +99,30 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A part of a photo, perhaps with more pixels than were decoded at first: x = (x_decoded - left) * scale."""
+    """A part of a photo, perhaps with more or fewer pixels than were decoded: x = (x_decoded - left) * scale."""
 
     pixels: Pixels
-    left: int
-    top: int
+    left: float
+    top: float
     scale: float
+
+    def around(self, box: Floats, matrix: Floats) -> View:
+        """What all crops of one face are cut from: its surroundings, averaged down once to twice their size at most.
+
+        box: the face's, in decoded pixels. matrix: (2, 3) decoded pixels to crop pixels.
+        """
+        factor = shrinkage(matrix / self.scale)
+        if factor < 2:
+            return self
+        centre, reach = (box[:2] + box[2:]) / 2, _VIEW_REACH * _side(box)
+        origin = np.array([self.left, self.top])
+        # The detector may see a face in its square's padding, beside the photo.
+        last = [self.pixels.shape[1] - 1, self.pixels.shape[0] - 1]
+        x0, y0 = np.clip((centre - reach - origin) * self.scale, 0, last).astype(int).tolist()
+        x1, y1 = np.maximum((centre + reach - origin) * self.scale, 0).astype(int).tolist()
+        region = self.pixels[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)]
+        left, top = origin + np.array([x0, y0]) / self.scale
+        return View(averaged(region, factor), left, top, self.scale / factor)
 
     def cut_out(self, matrix: Floats) -> Pixels:
         """The crop at a matrix (2, 3) that takes decoded pixels to crop pixels."""
@@ -158,12 +178,19 @@ class Gate:
     """The gate's nets with the thresholds that belong to them. Not safe for two threads at a time."""
 
     def __init__(
-        self, net: GateNet, thresholds: Mapping[str, float], limits: PhotoLimits, device: torch.device
+        self,
+        net: GateNet,
+        thresholds: Mapping[str, float],
+        limits: PhotoLimits,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
-        self._net = net.to(device)
+        """device, dtype: where and how precisely the nets run."""
+        self.net = net.to(device, dtype)
         self._thresholds = thresholds
         self._limits = limits
         self._device = device
+        self._dtype = dtype
 
     def find_faces(self, photos: Sequence[DecodedPhoto]) -> list[AlignedFace | PhotoRefused]:
         """Each photo's one full human face, or why there is none."""
@@ -181,65 +208,65 @@ class Gate:
     def look(self, photos: Sequence[DecodedPhoto], look: Look) -> list[list[Proposal]]:
         """What may be a face in each photo, the largest first, each looked at closely."""
         candidates = self.candidates([photo.pixels for photo in photos], look)
-        views = [_views(photo, own, look) for photo, own in zip(photos, candidates, strict=True)]
-        flat = [pair for own in zip(candidates, views, strict=True) for pair in zip(*own, strict=True)]
-        matrices = [crop_matrix(candidate.points) for candidate, _ in flat]
-        checks = self.verify([view.cut_out(matrix) for (_, view), matrix in zip(flat, matrices, strict=True)])
-        proposals = iter(
-            Proposal(candidate, matrix, view, check)
-            for (candidate, view), matrix, check in zip(flat, matrices, checks, strict=True)
-        )
+        flat = []
+        for photo, own in zip(photos, candidates, strict=True):
+            for candidate, view in zip(own, _views(photo, own, look), strict=True):
+                matrix = crop_matrix(candidate.points)
+                flat.append((candidate, matrix, view.around(candidate.box, matrix)))
+        checks = self.verify([view.cut_out(matrix) for _, matrix, view in flat])
+        proposals = iter(Proposal(*seen, check) for seen, check in zip(flat, checks, strict=True))
         return [[next(proposals) for _ in own] for own in candidates]
 
     def candidates(self, photos: Sequence[Pixels], look: Look) -> list[list[Candidate]]:
-        """Candidates of each photo over all turns, in the unturned photo's pixels."""
-        found: list[list[Candidate]] = [[] for _ in photos]
-        for turns in look.turns:
-            turned = [np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels for pixels in photos]
-            for own, pixels, more in zip(found, photos, self.detect(turned, look.size), strict=True):
-                own += [_turned_back(candidate, turns, pixels) for candidate in more]
-        return found if len(look.turns) == 1 else [_distinct(own) for own in found]
-
-    def detect(self, photos: Sequence[Pixels], size: int = DETECTOR_SIZE) -> list[list[Candidate]]:
-        """Candidates of each photo, the largest first. size: of the detector's input, a multiple of 64."""
-        found: list[list[Candidate]] = []
-        for start in range(0, len(photos), _BATCH):
-            squares = [letterbox(pixels, size) for pixels in photos[start : start + _BATCH]]
-            found += self._peaks([square for square, _ in squares], [box for _, box in squares])
-        return found
+        """Candidates of each photo over all turns, in the unturned photo's pixels, the largest first."""
+        squares = [letterbox(pixels, look.size) for pixels in photos]
+        turned = [np.rot90(square, turns) for square, _ in squares for turns in look.turns]
+        # In order, and as many for each photo as there are turns.
+        found = iter(
+            candidates
+            for start in range(0, len(turned), _BATCH)
+            for candidates in self._detect(turned[start : start + _BATCH])
+        )
+        return [
+            _distinct(
+                [
+                    _in_photo(_turned_back(candidate, turns, look.size), box)
+                    for turns in look.turns
+                    for candidate in next(found)
+                ]
+            )
+            for _, box in squares
+        ]
 
     @torch.inference_mode()
-    def _peaks(self, squares: Sequence[Pixels], boxes_of: Sequence[Letterbox]) -> list[list[Candidate]]:
-        maps: DetectionMaps = self._net.detector(to_tensor(squares, self._device))
+    def _detect(self, squares: Sequence[Pixels]) -> list[list[Candidate]]:
+        """Candidates of each square, in its pixels, the best first."""
+        maps: DetectionMaps = self.net.detector(to_tensor(squares, self._device, self._dtype))
         heat = torch.sigmoid(maps.heat)
         peaks = (heat == functional.max_pool2d(heat.unsqueeze(1), 3, 1, 1).squeeze(1)) & (
             heat >= self._thresholds["detection"]
         )
-        heat, peaks = heat.cpu(), peaks.cpu()
-        boxes, points = maps.boxes.cpu().double(), maps.points.cpu().double()
-        found = []
-        for index, box in enumerate(boxes_of):
-            cells = peaks[index].nonzero()
-            scores = heat[index][cells[:, 0], cells[:, 1]]
-            order = scores.argsort(descending=True, stable=True)[:_MAX_CANDIDATES]
-            found.append(
-                _distinct(
-                    [
-                        _candidate(
-                            boxes[index, :, y, x].numpy(), points[index, :, y, x].numpy(), float(heat[index, y, x]), box
-                        )
-                        for y, x in cells[order].tolist()
-                    ]
-                )
-            )
-        return found
+        index, y, x = peaks.nonzero(as_tuple=True)
+        # All that is known of each peak in one table, since each transfer from a device costs a wait.
+        known = [
+            index.unsqueeze(1),
+            heat[index, y, x].unsqueeze(1),
+            maps.boxes[index, :, y, x],
+            maps.points[index, :, y, x],
+        ]
+        rows = torch.cat(known, dim=1).cpu().double().numpy()
+        rows = rows[np.argsort(-rows[:, 1], kind="stable")]
+        return [
+            _distinct([_candidate(row) for row in rows[rows[:, 0] == number][:_MAX_CANDIDATES]])
+            for number in range(len(squares))
+        ]
 
     @torch.inference_mode()
     def verify(self, crops: Sequence[Pixels]) -> list[Check]:
         """Look closely at each crop."""
         if not crops:
             return []
-        out = self._net.verifier(to_tensor(crops, self._device))
+        out = self.net.verifier(to_tensor(crops, self._device, self._dtype))
         points = (out.points * CROP_SIZE).cpu().double().numpy()
         chances = torch.sigmoid(torch.stack([out.face, out.covered, out.blurred], dim=1)).tolist()
         return [
@@ -339,21 +366,22 @@ def _views(photo: DecodedPhoto, candidates: Sequence[Candidate], look: Look) -> 
 def _part_of(closer: DecodedPhoto, scale: float, box: Floats) -> View:
     """The surroundings of a face, copied, so that the large picture is not kept. scale: against the box's pixels."""
     centre, reach = (box[:2] + box[2:]) / 2, _VIEW_REACH * _side(box)
-    left, top = (int(low) for low in np.maximum(centre - reach, 0))
+    # The detector may see a face in its square's padding, beside the photo.
+    last = [closer.pixels.shape[1] / scale - 1, closer.pixels.shape[0] / scale - 1]
+    left, top = (max(int(low), 0) for low in np.clip(centre - reach, 0, last))
     x0, y0 = round(left * scale), round(top * scale)
     x1, y1 = (int(high) for high in np.ceil((centre + reach) * scale))
     return View(closer.pixels[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)].copy(), left, top, scale)
 
 
-def _turned_back(candidate: Candidate, turns: int, pixels: Pixels) -> Candidate:
-    """A candidate of np.rot90(pixels, turns), in the unturned pixels."""
+def _turned_back(candidate: Candidate, turns: int, size: int) -> Candidate:
+    """A candidate of np.rot90(square, turns), in the unturned square's pixels."""
     if turns == 0:
         return candidate
-    height, width = pixels.shape[:2]
 
     def back(points: Floats) -> Floats:
         x, y = points[..., 0], points[..., 1]
-        return np.stack({1: (width - y, x), 2: (width - x, height - y), 3: (y, height - x)}[turns], axis=-1)
+        return np.stack({1: (size - y, x), 2: (size - x, size - y), 3: (y, size - x)}[turns], axis=-1)
 
     corners = back(candidate.box.reshape(2, 2))
     box = np.concatenate([corners.min(axis=0), corners.max(axis=0)])
@@ -379,14 +407,17 @@ def min_face_side(width: int, height: int, limits: PhotoLimits) -> float:
     return limits.min_face_pixels * min(max(share, _MIN_SHARE), 1.0)
 
 
-def _candidate(box: Floats, points: Floats, score: float, square: Letterbox) -> Candidate:
-    """From the detector's square (centre, size) to decoded pixels."""
+def _candidate(peak: Floats) -> Candidate:
+    """From a peak (16,): index, score, box as centre and size, five points."""
+    centre, half = peak[2:4], peak[4:6] / 2
+    return Candidate(np.concatenate([centre - half, centre + half]), peak[6:].reshape(5, 2), float(peak[1]))
+
+
+def _in_photo(candidate: Candidate, square: Letterbox) -> Candidate:
+    """A candidate of the detector's square, in the decoded photo's pixels."""
     origin = np.array([square.left, square.top])
-    centre = (box[:2] - origin) / square.scale
-    half = box[2:] / square.scale / 2
-    return Candidate(
-        np.concatenate([centre - half, centre + half]), (points.reshape(5, 2) - origin) / square.scale, score
-    )
+    box = (candidate.box.reshape(2, 2) - origin) / square.scale
+    return Candidate(box.reshape(4), (candidate.points - origin) / square.scale, candidate.score)
 
 
 def _distinct(candidates: Sequence[Candidate]) -> list[Candidate]:

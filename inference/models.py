@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from inference.cards import ModelCard, card_of, packaged_card
 from inference.comparison import PRIMARY_METRICS
 
 
@@ -49,6 +50,11 @@ class ModelReleaseQuerySet(models.QuerySet["ModelRelease"]):
     def active_hashes(self) -> dict[str, str]:
         """The sha256 of the weights in use, by model name; a model that is missing runs the packaged weights."""
         return dict(self.active().values_list("name", "sha256"))
+
+    def cards_in_use(self) -> dict[str, ModelCard]:
+        """What is known of the models in use, by model name, in one query."""
+        released = {release.name: card_of(release.manifest) for release in self.active().only("name", "manifest")}
+        return {name: released.get(name) or packaged_card(name) for name in ModelName.values}
 
     def manifest_of(self, sha256: str) -> dict[str, Any]:
         manifest: dict[str, Any] = self.get(sha256=sha256).manifest

@@ -26,6 +26,11 @@ DETECTOR_SIZE = 192
 CROP_SIZE = 128
 # Mid-grey becomes zero in the tensors, as a convolution's own padding is.
 PADDING_VALUE = 128
+# A crop's region, in pixels, that a face fills; its mean value in the type model's eyes; how far that may change it.
+_FACE_ROWS, _FACE_COLUMNS = slice(24, 112), slice(24, 104)
+BRIGHTNESS, _GAINS = 115.0, (0.5, 2.0)
+# Of a Gaussian, in pixels of the crop.
+SMOOTHING = 0.8
 # The mean shape of the five points over the training portraits, as shares of the crop's side. An eye
 # distance of 0.28 leaves room for the forehead above and the chin below.
 CROP_TEMPLATE: Floats = np.array([[0.36, 0.40], [0.64, 0.40], [0.50, 0.563], [0.379, 0.681], [0.621, 0.681]])
@@ -45,6 +50,9 @@ def letterbox(pixels: Pixels, size: int = DETECTOR_SIZE) -> tuple[Pixels, Letter
 
     Shapes: pixels (H, W, 3) -> (size, size, 3).
     """
+    # The largest power of two that leaves at least the square's side.
+    factor = 1 << max(0, (max(pixels.shape) // size).bit_length() - 1)
+    pixels = averaged(pixels, factor)
     height, width = pixels.shape[:2]
     scale = size / max(height, width)
     new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
@@ -53,7 +61,22 @@ def letterbox(pixels: Pixels, size: int = DETECTOR_SIZE) -> tuple[Pixels, Letter
     left, top = (size - new_width) // 2, (size - new_height) // 2
     square = np.full((size, size, 3), PADDING_VALUE, np.uint8)
     square[top : top + new_height, left : left + new_width] = resized
-    return square, Letterbox(scale, left, top)
+    return square, Letterbox(scale / factor, left, top)
+
+
+def averaged(pixels: Pixels, factor: int) -> Pixels:
+    """The mean of each square of factor x factor pixels; what fills no square at the right and the bottom is left out.
+
+    OpenCV averages whole squares many times as fast as fractions of pixels, and pairs the fastest.
+    Shapes: pixels (H, W, 3) -> (H // factor, W // factor, 3), at least one pixel.
+    """
+    while factor > 1:
+        step = 2 if factor % 2 == 0 else factor
+        height, width = (max(1, side // step) for side in pixels.shape[:2])
+        whole = pixels[: height * step, : width * step]
+        pixels = np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+        factor //= step
+    return pixels
 
 
 def mirror_points(points: Floats, width: float) -> Floats:
@@ -100,6 +123,11 @@ def invert(matrix: Floats) -> Floats:
     return np.asarray(cv2.invertAffineTransform(matrix), np.float64)
 
 
+def shrinkage(matrix: Floats) -> int:
+    """By how many whole pixels to one a similarity (2, 3) shrinks what it maps; 0 where it enlarges."""
+    return int(1 / max(float(np.hypot(matrix[0, 0], matrix[1, 0])), 1e-6))
+
+
 def warp(pixels: Pixels, matrix: Floats, size: int = CROP_SIZE) -> Pixels:
     """Cut a square out of a photo by an affine matrix; beyond the photo it is mid-grey.
 
@@ -110,16 +138,15 @@ def warp(pixels: Pixels, matrix: Floats, size: int = CROP_SIZE) -> Pixels:
     # Pixel centres lie at half-integers here and at integers in OpenCV.
     centred = matrix.copy()
     centred[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
-    shrink = int(1 / max(float(np.hypot(matrix[0, 0], matrix[1, 0])), 1e-6))
+    shrink = shrinkage(matrix)
     if shrink >= 2:
         corners = apply(invert(matrix), np.array([[0, 0], [size, 0], [0, size], [size, size]], np.float64))
         height, width = pixels.shape[:2]
         x0, y0 = np.clip(np.floor(corners.min(axis=0)).astype(int) - shrink, 0, [width - 1, height - 1])
         x1, y1 = np.clip(np.ceil(corners.max(axis=0)).astype(int) + shrink, 1, [width, height])
-        reduced_width, reduced_height = max(1, (x1 - x0) // shrink), max(1, (y1 - y0) // shrink)
         region = pixels[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)]
-        pixels = np.asarray(cv2.resize(region, (reduced_width, reduced_height), interpolation=cv2.INTER_AREA), np.uint8)
-        step = np.array([region.shape[1] / reduced_width, region.shape[0] / reduced_height])
+        step = np.minimum(shrink, [region.shape[1], region.shape[0]])
+        pixels = averaged(region, shrink)
         origin = np.array([x0, y0])
         centred = np.column_stack([matrix[:, :2] * step, apply(matrix, origin)])
         centred[:, 2] += centred[:, :2].sum(axis=1) / 2 - 0.5
@@ -136,6 +163,17 @@ def warp(pixels: Pixels, matrix: Floats, size: int = CROP_SIZE) -> Pixels:
     )
 
 
+def standardized(crop: Pixels) -> Pixels:
+    """A crop as the type model sees it: of one brightness, and without the detail that not every photo has.
+
+    Exposure, compression and size say nothing of a person, and a type should not hang on them.
+    Shapes: (128, 128, 3) -> (128, 128, 3).
+    """
+    gain = float(np.clip(BRIGHTNESS / max(crop[_FACE_ROWS, _FACE_COLUMNS].mean(), 1), *_GAINS))
+    even = np.asarray(cv2.convertScaleAbs(crop, alpha=gain), np.uint8)
+    return np.asarray(cv2.GaussianBlur(even, (0, 0), SMOOTHING), np.uint8)
+
+
 def lines_in_crop(lines: Sequence[float] | Floats, points: Floats, matrix: Floats) -> Floats:
     """Carry a photo's lines into its crop.
 
@@ -150,11 +188,17 @@ def lines_in_crop(lines: Sequence[float] | Floats, points: Floats, matrix: Float
     return np.concatenate([carried[:2, 0], carried[2:, 1]])
 
 
-def to_tensor(images: Sequence[Pixels], device: torch.device | str = "cpu") -> Tensor:
-    """Stack images for a net.
+def to_tensor(
+    images: Sequence[Pixels], device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """Stack images for a net. Bytes go to the device, which normalises them; half precision holds the values exactly.
 
-    Shapes: N x (H, W, 3) uint8 -> (N, 3, H, W) float in channels-last memory order.
+    Shapes: N x (H, W, 3) uint8 -> (N, 3, H, W) of `dtype` in channels-last memory order.
     Range:  -1 to 1, mid-grey 0.
     """
-    batch = torch.from_numpy(np.stack(images)).to(device, non_blocking=True)
-    return batch.permute(0, 3, 1, 2).float().sub_(PADDING_VALUE).div_(PADDING_VALUE)
+    batch = torch.from_numpy(np.stack(images))
+    if torch.device(device).type == "cuda":
+        # Only from pinned memory does a copy leave the processor free.
+        batch = batch.pin_memory()
+    batch = batch.to(device, non_blocking=True)
+    return batch.permute(0, 3, 1, 2).to(dtype).sub_(PADDING_VALUE).div_(PADDING_VALUE)

@@ -24,7 +24,7 @@ from inference.nets.gate import GateNet
 from inference.nets.layers import fuse_batch_norms
 from inference.nets.parts import PartsNet
 from inference.nets.types import TypesNet
-from inference.preprocessing import CROP_SIZE, CROP_TEMPLATE, DETECTOR_SIZE
+from inference.preprocessing import BRIGHTNESS, CROP_SIZE, CROP_TEMPLATE, DETECTOR_SIZE, SMOOTHING
 from inference.weights import PACKAGED_WEIGHTS
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -70,6 +70,7 @@ class Manifest:
 
     preprocessing: the numbers of inference.preprocessing the weights depend on.
     metrics: measured on data held out from training, by the command in measured_with.
+    cases, intervals: of how many cases a metric is, and its 95 % interval [low, high]; of those that have them.
     thresholds: decision limits that belong to these weights.
     calibration: of the type model only.
     """
@@ -84,6 +85,8 @@ class Manifest:
     preprocessing: dict[str, Any]
     thresholds: dict[str, float] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
+    cases: dict[str, int] = field(default_factory=dict)
+    intervals: dict[str, list[float]] = field(default_factory=dict)
     measured_with: str = ""
     calibration: ScoreCalibration | None = None
 
@@ -185,8 +188,12 @@ def pack_weights(net: nn.Module) -> tuple[bytes, str]:
 
 def preprocessing_of(name: str) -> dict[str, Any]:
     """The numbers that tie a model's weights to inference.preprocessing."""
-    crop = {"crop_size": CROP_SIZE, "crop_template": CROP_TEMPLATE.tolist()}
-    return {"detector_size": DETECTOR_SIZE, **crop} if name == "gate" else crop
+    crop: dict[str, Any] = {"crop_size": CROP_SIZE, "crop_template": CROP_TEMPLATE.tolist()}
+    own: dict[str, dict[str, Any]] = {
+        "gate": {"detector_size": DETECTOR_SIZE},
+        "types": {"brightness": BRIGHTNESS, "smoothing": SMOOTHING},
+    }
+    return own.get(name, {}) | crop
 
 
 def _for_inference(net: Net) -> Net:

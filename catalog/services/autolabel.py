@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import structlog
 from django.contrib.auth.models import AbstractBaseUser
@@ -18,6 +18,7 @@ from catalog.models.celebrities import CelebrityImageQuerySet
 from catalog.models.jobs import Outcome
 from catalog.models.labels import LabelSource, LabelState
 from catalog.services.analysis import analyse_many, refusal_sentence
+from catalog.services.embeddings import embedding_of, embeddings_set
 from catalog.services.jobs import is_in_state, job_create, job_set_state, pending_rows, rows_finish
 from catalog.services.labels import UNKNOWN_DOUBT
 from inference.contracts import FaceAnalysis, FacePart, InferenceError, PhotoRefused
@@ -72,7 +73,7 @@ def labels_propose(*, answers: Mapping[int, FaceAnalysis | PhotoRefused]) -> set
             continue
         label.refusal = ""
         proposed = [_proposal(label, parts, answer, part, types) for part in FacePart]
-        label.doubt = _doubt(answer, proposed[0])
+        label.doubt = _doubt(answer, proposed)
         changed += proposed
     PartLabel.objects.bulk_create(
         changed,
@@ -109,12 +110,16 @@ def _proposal(
     return part
 
 
-def _doubt(answer: FaceAnalysis, whole_face: PartLabel) -> float:
-    """1 less the probability that the proposal holds: that this is a face, and that its whole is of that type.
+def _doubt(answer: FaceAnalysis, parts: Sequence[PartLabel]) -> float:
+    """1 less the probability that the proposal holds: that this is a face, that its parts lie in these boxes, and that
+    its whole is of that type.
 
-    A type that a person or a survey gave is beyond doubt; then only the face is in question.
+    A box or a type that a person or a survey gave is beyond doubt.
     """
     certainty = answer.face.score
+    if any(part.box_source == LabelSource.MODEL for part in parts):
+        certainty *= answer.box_confidence
+    whole_face = parts[0]
     if whole_face.type_source == LabelSource.MODEL:
         certainty *= whole_face.confidence or 0
     return min(max(1 - certainty, 0.0), 1.0)
@@ -148,6 +153,7 @@ class AutolabelWorker:
             row.image_id: answer for row, answer in answers.items() if isinstance(answer, FaceAnalysis | PhotoRefused)
         }
         labelled = labels_propose(answers=proposable)  # type: ignore[arg-type]
+        embeddings_set({pk: embedding_of(answer) for pk, answer in proposable.items() if pk is not None})
         for row in rows:
             row.outcome, row.message = _outcome(row, answers.get(row), labelled)
         rows_finish(job=self._job, rows=rows)

@@ -1,85 +1,156 @@
-"""Where the time of one analysis goes, stage by stage."""
+"""Where the time of an analysis goes, and how near the engine comes to what decoding and its nets take alone."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from math import sqrt
+from itertools import cycle, islice
 
 import cv2
 import numpy as np
 import torch
 
-from inference.contracts import InferenceError, InvalidImage, PhotoLimits
+from inference.contracts import PhotoLimits
 from inference.decoding import DecodedPhoto, decode
 from inference.engine import Engine
 from inference.gate import AlignedFace
-from inference.preprocessing import crop_matrix, warp
+from inference.preprocessing import crop_matrix, letterbox, warp
 
-_WARM_UP_ROUNDS = 5
+# A face's crop is cut out by the detector's points, by the verifier's, and by the verifier's second thought.
+_CROPS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Times in milliseconds a photo; share of the median of decoding and analysing it."""
+    """Milliseconds a photo; share of the time from its bytes to its answer."""
 
     name: str
+    batch: int
     median: float
     p95: float
     share: float
 
 
-def time_stages(
-    photo: bytes, *, limits: PhotoLimits, threads: int, megapixels: float | None, batch: int, rounds: int
-) -> list[Stage]:
-    """Time decoding, each stage of the engine and the whole, in turns, so that a slow spell hits all alike."""
-    torch.set_num_threads(threads)
-    cv2.setNumThreads(1)
-    if megapixels is not None:
-        photo = _scaled(photo, megapixels)
-    engine = Engine(limits)
-    decoded = [decode(photo, limits)] * batch
-    face = engine.gate.find_faces(decoded[:1])[0]
-    if not isinstance(face, AlignedFace):
-        raise face
-    pixels = [one.pixels for one in decoded]
-    crops = [warp(one.pixels, crop_matrix(face.points)) for one in decoded]
-    stages: dict[str, Callable[[], object]] = {
-        "decode": lambda: [decode(photo, limits) for _ in range(batch)],
-        "gate: detect": lambda: engine.gate.detect(pixels),
-        "gate: verify": lambda: engine.gate.verify(crops),
-        "parts and types": lambda: engine.rate([face] * batch),
-        "analyze less decoding": lambda: _analyze(engine, decoded),
-    }
-    times: dict[str, list[float]] = {name: [] for name in stages}
-    for number in range(_WARM_UP_ROUNDS + rounds):
-        for name, work in stages.items():
-            start = time.perf_counter()
-            work()
-            if number >= _WARM_UP_ROUNDS:
-                times[name].append((time.perf_counter() - start) * 1000 / batch)
-    times["whole"] = [
-        decoding + analysing
-        for decoding, analysing in zip(times["decode"], times["analyze less decoding"], strict=True)
+@dataclass(frozen=True, slots=True)
+class Report:
+    """stages: in the order a photo passes through them, then the whole, then the limit.
+
+    photos_per_second: of the engine, which decodes the next batch meanwhile.
+    of_limit: decoding and the nets alone, as a share of the whole.
+    """
+
+    stages: list[Stage]
+    photos_per_second: float
+    of_limit: float
+
+
+def measure(engine: Engine, photos: Sequence[bytes], *, limits: PhotoLimits, batch: int, rounds: int) -> Report:
+    """Time each stage on batches of different photos. Every photo must show one face.
+
+    The stages take turns, so that a slow spell of the machine hits all alike. The first round warms up.
+    """
+    batches = [
+        _Batch.of(engine, list(islice(cycle(photos), start, start + batch)), limits) for start in _starts(photos, batch)
     ]
+    times = _in_turns(
+        {
+            "decode": lambda own: [decode(photo, limits) for photo in own.photos],
+            "resize": lambda own: own.resize(),
+            "gate, with its resizing": lambda own: engine.gate.find_faces(own.decoded),
+            "parts and types": lambda own: engine.rate(own.faces),
+            "all after decoding": lambda own: engine.analyze(own.decoded),
+            "decoder alone": lambda own: own.decode_barely(),
+            "nets alone": lambda own: engine.forward(own.squares, own.crops),
+        },
+        batches,
+        rounds,
+    )
+    times["whole"] = [sum(both) for both in zip(times["decode"], times["all after decoding"], strict=True)]
+    times["limit"] = [sum(both) for both in zip(times["decoder alone"], times["nets alone"], strict=True)]
     whole = float(np.median(times["whole"]))
-    return [
-        Stage(name, float(np.median(own)), float(np.percentile(own, 95)), float(np.median(own)) / whole)
+    stages = [
+        Stage(name, batch, float(np.median(own)), float(np.percentile(own, 95)), float(np.median(own)) / whole)
         for name, own in times.items()
     ]
+    return Report(stages, throughput(engine, photos, limits=limits, batch=batch, count=batch * rounds), _share(times))
 
 
-def _analyze(engine: Engine, decoded: list[DecodedPhoto]) -> None:
-    for answer in engine.analyze(decoded):
-        if isinstance(answer, InferenceError):
-            raise answer
+def throughput(engine: Engine, photos: Sequence[bytes], *, limits: PhotoLimits, batch: int, count: int) -> float:
+    """Photos a second over `count` photos, from their bytes: the next batch is decoded while one is analysed."""
+    upcoming = islice(cycle(photos), count + batch)
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+
+        def begin() -> list[Callable[[], DecodedPhoto]]:
+            return [pool.submit(decode, photo, limits).result for photo in islice(upcoming, batch)]
+
+        # The first batch warms up.
+        engine.analyze([photo() for photo in begin()])
+        loading, started = begin(), time.perf_counter()
+        while loading:
+            decoded = [photo() for photo in loading]
+            loading = begin()
+            engine.analyze(decoded)
+        return count / (time.perf_counter() - started)
 
 
-def _scaled(photo: bytes, megapixels: float) -> bytes:
-    image = cv2.imdecode(np.frombuffer(photo, np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        raise InvalidImage("the photo cannot be decoded")
-    scale = sqrt(megapixels * 1e6 / (image.shape[0] * image.shape[1]))
-    resized = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-    return cv2.imencode(".jpg", resized, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes()
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What each stage takes in."""
+
+    photos: list[bytes]
+    decoded: list[DecodedPhoto]
+    faces: list[AlignedFace]
+    squares: torch.Tensor
+    crops: torch.Tensor
+
+    @classmethod
+    def of(cls, engine: Engine, photos: list[bytes], limits: PhotoLimits) -> _Batch:
+        decoded = [decode(photo, limits) for photo in photos]
+        faces = []
+        for face in engine.gate.find_faces(decoded):
+            if not isinstance(face, AlignedFace):
+                raise face
+            faces.append(face)
+        squares = engine.tensor([letterbox(one.pixels)[0] for one in decoded])
+        return cls(photos, decoded, faces, squares, engine.tensor([face.crop for face in faces]))
+
+    def resize(self) -> None:
+        for photo, face in zip(self.decoded, self.faces, strict=True):
+            letterbox(photo.pixels)
+            for _ in range(_CROPS):
+                warp(photo.pixels, crop_matrix(face.points))
+
+    def decode_barely(self) -> None:
+        for photo, decoded in zip(self.photos, self.decoded, strict=True):
+            reduction = round(decoded.scale)
+            flag = cv2.IMREAD_COLOR if reduction == 1 else getattr(cv2, f"IMREAD_REDUCED_COLOR_{reduction}")
+            cv2.imdecode(np.frombuffer(photo, np.uint8), flag)
+
+
+def _starts(photos: Sequence[bytes], batch: int) -> range:
+    """Where batches begin, so that all photos are in one."""
+    return range(0, max(len(photos), 1), batch)
+
+
+def _in_turns(
+    stages: Mapping[str, Callable[[_Batch], object]], batches: Sequence[_Batch], rounds: int
+) -> dict[str, list[float]]:
+    """Milliseconds a photo of each stage, by round."""
+    times: dict[str, list[float]] = {name: [] for name in stages}
+    for number, batch in enumerate(islice(cycle(batches), rounds + 1)):
+        for name, work in stages.items():
+            started = time.perf_counter()
+            work(batch)
+            # A GPU works on after it was asked to.
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            if number:
+                times[name].append((time.perf_counter() - started) * 1000 / len(batch.photos))
+    return times
+
+
+def _share(times: Mapping[str, Sequence[float]]) -> float:
+    """Of the limit in the whole: the median over rounds, in each of which both met the same machine."""
+    return float(np.median(np.divide(times["limit"], times["whole"])))

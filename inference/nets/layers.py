@@ -52,8 +52,8 @@ def fuse_batch_norms(net: nn.Module) -> None:
     for module in net.modules():
         if not isinstance(module, nn.Sequential):
             continue
-        for index in range(len(module) - 1):
+        for index in reversed(range(len(module) - 1)):
             conv, norm = module[index], module[index + 1]
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 module[index] = fuse_conv_bn_eval(conv, norm)
-                module[index + 1] = nn.Identity()
+                del module[index + 1]

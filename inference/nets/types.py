@@ -13,10 +13,12 @@ from inference.nets.layers import ConvNormAct, ResidualBlock
 PARTS = 3
 TYPES = 5
 EMBEDDING = 128
+IMPRESSIONS = 32
 ROI_CELLS = 4
-# Ratings rest on the trunk's map after so many layers, where skin and hair can still be told, and on its last one.
+# Ratings rest on the trunk's map after so many layers, where skin and hair can still be told, on its last one, and on
+# impressions, which it has learned to have of faces.
 _EARLY_LAYERS = 3
-EARLY_FEATURES, LATE_FEATURES = 96 * ROI_CELLS**2, 160 * ROI_CELLS**2
+FEATURES = (96 * ROI_CELLS**2, 160 * ROI_CELLS**2, IMPRESSIONS)
 
 
 class TypePrediction(NamedTuple):
@@ -63,7 +65,8 @@ class TypesNet(nn.Module):
         )
         self.reduce = nn.ModuleList([ConvNormAct(160, 64, 1) for _ in range(PARTS)])
         self.embed = nn.ModuleList([nn.Linear(64 * ROI_CELLS**2, EMBEDDING) for _ in range(PARTS)])
-        self.rate = nn.Parameter(torch.zeros(PARTS, EARLY_FEATURES + LATE_FEATURES))
+        self.impress = nn.ModuleList([nn.Linear(64 * ROI_CELLS**2, IMPRESSIONS) for _ in range(PARTS)])
+        self.rate = nn.Parameter(torch.zeros(PARTS, sum(FEATURES)))
         self.bias = nn.Parameter(torch.zeros(PARTS))
         self.ordinal = OrdinalHead()
 
@@ -78,26 +81,31 @@ class TypesNet(nn.Module):
         return torch.stack(parts, dim=1)
 
     def forward_embeddings(self, cells: Tensor) -> Tensor:
-        """Part embeddings (B, 3, 128) of cells (B, 3, 64, 4, 4): what the trunk learns by."""
+        """Part embeddings (B, 3, 128) of cells (B, 3, 64, 4, 4)."""
         return torch.stack([embed(cells[:, index].flatten(1)) for index, embed in enumerate(self.embed)], dim=1)
 
-    def forward_features(self, early: Tensor, late: Tensor, boxes: Tensor) -> Tensor:
-        """What ratings rest on: each part's cells of both maps, (B, 3, 4096)."""
+    def forward_impressions(self, cells: Tensor) -> Tensor:
+        """Impressions of the parts (B, 3, 32) of cells (B, 3, 64, 4, 4)."""
+        return torch.stack([impress(cells[:, index].flatten(1)) for index, impress in enumerate(self.impress)], dim=1)
+
+    def forward_features(self, early: Tensor, late: Tensor, cells: Tensor, boxes: Tensor) -> Tensor:
+        """What ratings rest on: each part's cells of both maps, and the impression it makes, (B, 3, 4128)."""
         parts = [
             torch.cat([roi_sample(found, boxes[:, index]).flatten(1) for found in (early, late)], dim=1)
             for index in range(PARTS)
         ]
-        return torch.stack(parts, dim=1)
+        return torch.cat([torch.stack(parts, dim=1), self.forward_impressions(cells)], dim=-1)
 
     def forward_head(self, features: Tensor) -> Tensor:
-        """Type probabilities (B, 3, 5) of features (B, 3, 4096)."""
+        """Type probabilities (B, 3, 5) of features (B, 3, 4128)."""
         probabilities: Tensor = self.ordinal((features * self.rate).sum(-1) + self.bias)
         return probabilities
 
     def forward(self, crops: Tensor, boxes: Tensor) -> TypePrediction:
         early, late = self.forward_maps(crops)
-        features = self.forward_features(early, late, boxes).float()
-        face = self.embed[0](roi_sample(self.reduce[0](late), boxes[:, 0]).flatten(1)).float()
+        cells = self.forward_cells(late, boxes)
+        features = self.forward_features(early, late, cells, boxes).float()
+        face = self.embed[0](cells[:, 0].flatten(1)).float()
         return TypePrediction(self.forward_head(features), functional.normalize(face, dim=-1))
 
 

@@ -32,6 +32,7 @@ _TYPES = list(FaceType)
 _BELOW = 1 - np.cumsum(SURVEY_SHARES)[:-1] / sum(SURVEY_SHARES)
 # The curve's ends, scores 0 and 100: all but so many of the faces it was fitted on lie between.
 _TAIL = 0.001
+_SCALE_PENALTY = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,10 @@ def fit_ordinal(latent: Floats, types: Ints) -> OrdinalHead:
     def closure() -> Tensor:
         optimizer.zero_grad()
         likelihood: Tensor = head(x).clamp(min=1e-6).log().gather(2, target).mean()
-        (-likelihood).backward()  # type: ignore[no-untyped-call]
-        return -likelihood
+        # Types told apart without an error would ask for an infinitely steep head, unrelated ones for a flat one.
+        loss = _SCALE_PENALTY * head.log_scale.square().sum() - likelihood
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
     return head

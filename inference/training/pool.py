@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from inference.dataset import ImageFile
 from inference.nets.parts import part_boxes
-from inference.nets.types import EMBEDDING, PARTS, ROI_CELLS, roi_sample
+from inference.nets.types import EMBEDDING, IMPRESSIONS, PARTS, ROI_CELLS, roi_sample
 from inference.preprocessing import CROP_SIZE, Floats, Pixels
 from inference.training.loop import WORKERS, one_thread
 from inference.training.morphs import CANVAS_TO_CROP, AlignedPortrait, morph
@@ -45,6 +45,8 @@ _JPEG_QUALITY = 95
 _BATCH = 64
 # A feature that hardly varies is not blown up beyond this share of the median deviation.
 _MIN_DEVIATION = 0.2
+# Against the mean squared length of a face's features; chosen by the ratings of faces left out.
+_IMPRESSION_RIDGE = 0.3
 
 Halves = NDArray[np.float16]
 
@@ -135,36 +137,71 @@ class _Standard:
     @classmethod
     def fit(cls, values: Tensor, groups: Sequence[slice], count: int) -> _Standard:
         """Of values (N, F) the first `count` components; each group of features weighs the same in them."""
-        mean, deviation = values.mean(dim=0), values.std(dim=0)
-        for group in groups:
-            own = deviation[group]
-            own.clamp_(min=max(float(own.median()) * _MIN_DEVIATION, 1e-6))
-            varied = ((values[:, group] - mean[group]) / own).square().sum(dim=1).mean().sqrt()
-            own.mul_(varied)
+        mean, deviation = _spread(values, groups)
+        return cls(mean, deviation, cls._components((values - mean) / deviation, count))
+
+    @classmethod
+    def fit_impressions(
+        cls, values: Tensor, groups: Sequence[slice], count: int, is_rated: Tensor, ratings: Tensor
+    ) -> _Standard:
+        """Components of what ridge regression on values (N, F) makes of the ratings (R, A) of the R rated faces."""
+        mean, deviation = _spread(values, groups)
         standard = (values - mean) / deviation
+        rated = standard[is_rated]
+        centred = rated - rated.mean(dim=0)
+        kernel = centred @ centred.T / len(groups)
+        targets = (ratings - ratings.mean(dim=0)) / ratings.std(dim=0).clamp(min=1e-6)
+        weights = centred.T @ torch.linalg.solve(kernel + _IMPRESSION_RIDGE * torch.eye(len(rated)), targets)
+        impressions = standard @ weights
+        # A faint impression must not be lost beside a clear one.
+        scale = 1 / impressions.std(dim=0).clamp(min=1e-6)
+        return cls(mean, deviation, (weights * scale) @ cls._components(impressions * scale, count))
+
+    @staticmethod
+    def _components(standard: Tensor, count: int) -> Tensor:
         # Centred values have one direction less than there are.
         found = min(count, len(standard) - 1, standard.shape[1])
         _, spread, directions = torch.pca_lowrank(standard, q=found, center=False, niter=4)
-        components = torch.zeros(values.shape[1], count)
+        components = torch.zeros(standard.shape[1], count)
         halved = directions / spread.clamp(min=1e-6).sqrt()
         components[:, :found] = halved / (standard @ halved).square().mean().sqrt()
-        return cls(mean, deviation, components)
+        return components
 
     def __call__(self, values: Tensor) -> Tensor:
         return ((values - self.mean) / self.deviation) @ self.components
 
 
+def _spread(values: Tensor, groups: Sequence[slice]) -> tuple[Tensor, Tensor]:
+    """Mean and deviation (F,) of values (N, F), such that each group of features weighs the same divided by it."""
+    mean, deviation = values.mean(dim=0), values.std(dim=0)
+    for group in groups:
+        own = deviation[group]
+        own.clamp_(min=max(float(own.median()) * _MIN_DEVIATION, 1e-6))
+        own.mul_(((values[:, group] - mean[group]) / own).square().sum(dim=1).mean().sqrt())
+    return mean, deviation
+
+
 class Targets:
     """What the student is to predict: the teacher's features as half-whitened principal components of the portraits.
 
-    Identity alone rates faces worse than the layers before it, which still know skin, hair and expression.
+    Identity alone rates faces worse than the layers before it, which still know skin, hair and expression. Impressions
+    are what the teacher would rate, had it learned from the rated faces: they say of every face what to look at.
     """
 
-    def __init__(self, features: Features) -> None:
+    def __init__(self, features: Features, attributes: Floats) -> None:
+        """attributes (N, A): ratings of the portraits that were rated, NaN of the others."""
         stages = _slices([channels * ROI_CELLS**2 for channels in FEATURE_CHANNELS] + [RECOGNITION])
         self._embeddings = [
             _Standard.fit(_seen(features, part), stages if part == 0 else stages[:-1], EMBEDDING)
             for part in range(PARTS)
+        ]
+        is_rated = torch.from_numpy(~np.isnan(attributes).any(axis=1))
+        ratings = torch.from_numpy(attributes).float()[is_rated]
+        self._impressions = [
+            _Standard.fit_impressions(
+                _seen(features, part), stages if part == 0 else stages[:-1], IMPRESSIONS, is_rated, ratings
+            )
+            for part in range(PARTS if len(ratings) else 0)
         ]
         cells = features.cells.permute(0, 1, 3, 4, 2)
         self._cells = [
@@ -176,6 +213,13 @@ class Targets:
         """(N, 3, 128), the same for a face and its mirror image."""
         found = torch.stack([standard(_seen(features, part)) for part, standard in enumerate(self._embeddings)], dim=1)
         return _halves(found)
+
+    def impressions(self, features: Features) -> Halves:
+        """(N, 3, 32), the same for a face and its mirror image; nought where no face was rated."""
+        if not self._impressions:
+            return np.zeros((len(features.embedding), PARTS, IMPRESSIONS), np.float16)
+        found = [standard(_seen(features, part)) for part, standard in enumerate(self._impressions)]
+        return _halves(torch.stack(found, dim=1))
 
     def cells(self, features: Features) -> Halves:
         """(N, 3, 48, 4, 4)."""
@@ -206,6 +250,7 @@ class FacePool:
     files: Sequence[bytes]
     lines: Floats
     embeddings: Halves
+    impressions: Halves
     cells: Halves
 
     def __len__(self) -> int:
@@ -224,6 +269,7 @@ class FacePool:
             sizes=np.array([len(file) for file in self.files]),
             lines=self.lines,
             embeddings=self.embeddings,
+            impressions=self.impressions,
             cells=self.cells,
         )
         partial.replace(path)
@@ -238,30 +284,38 @@ class FacePool:
                 return None
             content, ends = stored["content"].tobytes(), np.cumsum(stored["sizes"]).tolist()
             files = [content[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-            return cls(files, stored["lines"], stored["embeddings"], stored["cells"])
+            return cls(files, stored["lines"], stored["embeddings"], stored["impressions"], stored["cells"])
 
 
 def build_pool(
-    portraits: Sequence[AlignedPortrait], shares: Floats, morphs: int, teacher: Teacher, seed: int
+    portraits: Sequence[AlignedPortrait],
+    attributes: Floats,
+    shares: Floats,
+    morphs: int,
+    teacher: Teacher,
+    seed: int,
 ) -> tuple[FacePool, Targets]:
     """The portraits in their order, then so many morphs.
 
+    attributes (N, A): ratings of the portraits that were rated, NaN of the others.
     shares (N,): how often each portrait is taken for a morph; they sum to 1.
     """
-    targets = Targets(_joined([teacher(chunk) for chunk in _chunks(portraits, "ask about portraits")]))
+    targets = Targets(_joined([teacher(chunk) for chunk in _chunks(portraits, "ask about portraits")]), attributes)
     faces = _PoolFaces(portraits, shares, len(portraits) + morphs, seed)
     loader = DataLoader(
         faces, batch_size=_BATCH, num_workers=WORKERS, worker_init_fn=one_thread, collate_fn=list, prefetch_factor=4
     )
     files: list[bytes] = []
-    lines, embeddings, cells = [], [], []
+    lines, embeddings, impressions, cells = [], [], [], []
     for batch in tqdm(loader, desc="ask about morphs", unit_scale=_BATCH, unit="face", mininterval=5):
         features = teacher([AlignedPortrait(_decode(file), points, own) for file, points, own in batch])
         files += [file for file, _, _ in batch]
         lines += [own for _, _, own in batch]
         embeddings.append(targets.embeddings(features))
+        impressions.append(targets.impressions(features))
         cells.append(targets.cells(features))
-    return FacePool(files, np.stack(lines), np.concatenate(embeddings), np.concatenate(cells)), targets
+    found = (np.concatenate(values) for values in (embeddings, impressions, cells))
+    return FacePool(files, np.stack(lines), *found), targets
 
 
 def pool_of(portraits: Sequence[AlignedPortrait], teacher: Teacher, targets: Targets) -> FacePool:
@@ -269,7 +323,8 @@ def pool_of(portraits: Sequence[AlignedPortrait], teacher: Teacher, targets: Tar
     features = _joined([teacher(chunk) for chunk in _chunks(portraits, "ask about others")])
     lines = np.stack([face.lines for face in portraits])
     files = [_encode(face.pixels) for face in portraits]
-    return FacePool(files, lines, targets.embeddings(features), targets.cells(features))
+    found = targets.embeddings(features), targets.impressions(features), targets.cells(features)
+    return FacePool(files, lines, *found)
 
 
 class _PoolFaces(Dataset[tuple[bytes, Floats, Floats]]):

@@ -18,7 +18,7 @@ from inference.training.samples import label_sources
 from inference.training.types import train_types
 
 # What the released models were trained for.
-EPOCHS = {"gate": 32, "parts": 7, "types": 36}
+EPOCHS = {"gate": 32, "parts": 7, "types": 90}
 
 
 def train(name: str, run: RunOptions) -> Manifest:

@@ -147,10 +147,25 @@ def _training_data(recipe: Recipe, trained: Trained[Net]) -> TrainingData:
     )
 
 
-def record_metrics(name: str, folder: Path, metrics: Mapping[str, float], measured_with: str) -> None:
+def record_metrics(
+    name: str,
+    folder: Path,
+    metrics: Mapping[str, float],
+    measured_with: str,
+    *,
+    cases: Mapping[str, int],
+    intervals: Mapping[str, list[float]],
+) -> None:
     """Write what was measured into a model's cards; numbers of the training itself stay."""
     manifest = find_manifest(name, folder)
-    write_cards(replace(manifest, metrics=manifest.metrics | dict(metrics), measured_with=measured_with), folder)
+    measured = replace(
+        manifest,
+        metrics=manifest.metrics | dict(metrics),
+        cases=dict(cases),
+        intervals=dict(intervals),
+        measured_with=measured_with,
+    )
+    write_cards(measured, folder)
 
 
 def write_cards(manifest: Manifest, folder: Path) -> None:

@@ -1,11 +1,13 @@
 """The type model's recipe.
 
 1. The trunk: every part's embedding predicts principal components of what a teacher, dlib's face-recognition
-   net, sees in that part, on portraits and on morphs of two of them, and the survey's 34 attributes, on rated
-   faces. It never sees an adult man of the survey, neither his picture nor his rating.
+   net, sees in that part, on portraits and on morphs of two of them; and every part's impressions predict what
+   ridge regression on that would rate, learned from the survey's 34 attributes of rated faces. It never sees an
+   adult man of the survey, neither his picture nor his rating.
    Where all the data's faces are rated men, the released type model's trunk takes its place.
-2. The ratings: ridge regression of the appearance rating on what the trunk's maps hold in each part's box. To the
-   trunk adult men are strangers, so cross-validating the regression over them is all that honest numbers need.
+2. The ratings: ridge regression of the appearance rating on what the trunk's maps hold in each part's box and on
+   its impressions. To the trunk adult men are strangers, so cross-validating the regression over them is all that
+   honest numbers need.
 """
 
 from __future__ import annotations
@@ -24,8 +26,18 @@ from tqdm import tqdm
 from inference.contracts import ScoreCalibration
 from inference.dataset import HELD_OUT_FOLD, DataError, ImageFile, Subset, data_hash, face_files, rated_faces
 from inference.nets.parts import PartsNet, part_boxes
-from inference.nets.types import EARLY_FEATURES, EMBEDDING, PARTS, TypesNet
-from inference.preprocessing import CROP_SIZE, CROP_TEMPLATE, Floats, Pixels, apply, crop_matrix, to_tensor, warp
+from inference.nets.types import FEATURES, PARTS, TypesNet
+from inference.preprocessing import (
+    CROP_SIZE,
+    CROP_TEMPLATE,
+    Floats,
+    Pixels,
+    apply,
+    crop_matrix,
+    standardized,
+    to_tensor,
+    warp,
+)
 from inference.registry import MODELS, Manifest
 from inference.training import augmentation
 from inference.training.augmentation import Rng
@@ -40,13 +52,15 @@ from inference.training.teachers import FACE_SCORE, LabelledImage, load_labelled
 _BATCH = 32
 # Of the samples so many are rated faces, portraits; the others are morphs.
 _RATED_SHARE, _PORTRAIT_SHARE = 0.15, 0.25
-_MORPHS = 10_000
+_MORPHS = 20_000
+# Of the views so many have lost resolution, as a small face's photo has.
+_COARSE_SHARE = 0.3
 _VIEWS = 10
 # Faces other than adult men teach the rating too, with this weight against a man's.
-_OTHERS_WEIGHT = 0.05
-_RIDGE = 0.4
-# What the early map's features count against the last one's, for the whole face, the upper and the lower part.
-_EARLY_SHARES = (0.3, 0.0, 0.5)
+_OTHERS_WEIGHT = 0.2
+_RIDGE = 0.3
+# What the early map's features, the last one's and impressions count, for the whole face, the upper and lower part.
+_FEATURE_SHARES = ((0.3, 0.5, 0.2), (0.0, 0.6, 0.4), (0.5, 0.5, 0.0))
 # How much a rating's dependence on the view costs, against what rating every view alike would need.
 _STEADINESS = 2.0
 # A feature that hardly varies is not blown up beyond this share of the median deviation.
@@ -57,36 +71,31 @@ _FEWEST_MEN = 25
 
 
 class TypesTrainee(nn.Module):
-    """TypesNet, and the heads that only training needs."""
+    """TypesNet, and the head that only training needs."""
 
-    def __init__(self, attributes: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.net = TypesNet()
         self.cells = nn.ModuleList([nn.Conv2d(64, CELL_CHANNELS, 1) for _ in range(PARTS)])
-        self.attributes = nn.ModuleList([nn.Linear(EMBEDDING, attributes) for _ in range(PARTS)])
 
     def forward(self, crops: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Of each part the embedding (B, 3, 128), the cells' features (B, 3, 48, 4, 4) and attributes (B, 3, A)."""
+        """Of each part the embedding (B, 3, 128), impressions (B, 3, 32) and the cells' features (B, 3, 48, 4, 4)."""
         _, late = self.net.forward_maps(crops)
         cells = self.net.forward_cells(late, boxes)
-        parts = self.net.forward_embeddings(cells)
         seen = torch.stack([head(cells[:, index]) for index, head in enumerate(self.cells)], dim=1)
-        attributes = torch.stack([head(parts[:, index]) for index, head in enumerate(self.attributes)], dim=1)
-        return parts.float(), seen.float(), attributes.float()
+        return self.net.forward_embeddings(cells).float(), self.net.forward_impressions(cells).float(), seen.float()
 
 
 class TypesSamples(Dataset[dict[str, Tensor]]):
-    """Views of a pool's faces with part boxes, the teacher's targets, and attributes where known (NaN elsewhere)."""
+    """Views of a pool's faces with part boxes and the teacher's targets."""
 
     def __init__(
-        self, pool: FacePool, files: Sequence[ImageFile], attributes: Floats, *, count: int, seed: int
+        self, pool: FacePool, files: Sequence[ImageFile], is_rated: NDArray[np.bool_], *, count: int, seed: int
     ) -> None:
-        """files: of the pool's P portraits, which come first in it. attributes (P, A): of them, NaN where unknown."""
+        """files: of the pool's P portraits, which come first in it. is_rated (P,): those of a survey."""
         self._pool = pool
         self._shares = shares_by_set(files).cumsum()
-        self._rated = np.flatnonzero(~np.isnan(attributes).any(axis=1))
-        self._attributes = attributes
-        self._unknown = np.full(attributes.shape[1], np.nan)
+        self._rated = np.flatnonzero(is_rated)
         self._count = count
         self._seed = seed
 
@@ -95,41 +104,44 @@ class TypesSamples(Dataset[dict[str, Tensor]]):
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         rng = np.random.default_rng((self._seed, index))
-        return self._sample(self._draw(rng), rng, 1.0)
+        return view_of(self._pool, self._draw(rng), rng, 1.0)
 
     def _draw(self, rng: Rng) -> int:
-        kind, portraits = rng.random(), len(self._attributes)
+        kind, portraits = rng.random(), len(self._shares)
         if kind < _RATED_SHARE and len(self._rated):
             return int(rng.choice(self._rated))
         if kind < _RATED_SHARE + _PORTRAIT_SHARE or portraits == len(self._pool):
             return min(int(np.searchsorted(self._shares, rng.random(), side="right")), portraits - 1)
         return int(rng.integers(portraits, len(self._pool)))
 
-    def _sample(self, index: int, rng: Rng, strength: float) -> dict[str, Tensor]:
-        is_mirrored = rng.random() < 0.5
-        lines = self._pool.lines[index]
-        crop, boxes = random_view(
-            self._pool.pixels(index), CANVAS_TO_CROP, lines, rng, strength, is_mirrored=is_mirrored
-        )
-        cells = self._pool.cells[index]
-        known = self._attributes[index] if index < len(self._attributes) else self._unknown
-        return {
-            "image": torch.from_numpy(crop),
-            "boxes": boxes,
-            "embeddings": torch.from_numpy(self._pool.embeddings[index]).float(),
-            "cells": torch.from_numpy(np.ascontiguousarray(cells[..., ::-1] if is_mirrored else cells)).float(),
-            "attributes": torch.from_numpy(known).float(),
-        }
 
-
-class TypesValidation(TypesSamples):
+class TypesValidation(Dataset[dict[str, Tensor]]):
     """Each face of a pool once, hardly changed."""
 
-    def __init__(self, pool: FacePool, files: Sequence[ImageFile], attributes: Floats) -> None:
-        super().__init__(pool, files, attributes, count=len(pool), seed=0)
+    def __init__(self, pool: FacePool) -> None:
+        self._pool = pool
+
+    def __len__(self) -> int:
+        return len(self._pool)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        return self._sample(index, np.random.default_rng(index), 0.3)
+        return view_of(self._pool, index, np.random.default_rng(index), 0.3)
+
+
+def view_of(pool: FacePool, index: int, rng: Rng, strength: float) -> dict[str, Tensor]:
+    """A random view of one of a pool's faces, and its targets."""
+    is_mirrored = rng.random() < 0.5
+    crop, boxes = random_view(
+        pool.pixels(index), CANVAS_TO_CROP, pool.lines[index], rng, strength, is_mirrored=is_mirrored
+    )
+    cells = pool.cells[index]
+    return {
+        "image": torch.from_numpy(crop),
+        "boxes": boxes,
+        "embeddings": torch.from_numpy(pool.embeddings[index]).float(),
+        "impressions": torch.from_numpy(pool.impressions[index]).float(),
+        "cells": torch.from_numpy(np.ascontiguousarray(cells[..., ::-1] if is_mirrored else cells)).float(),
+    }
 
 
 def random_view(
@@ -149,22 +161,22 @@ def random_view(
         crop = np.ascontiguousarray(crop[:, ::-1])
         new = np.array([1 - new[1], 1 - new[0], *new[2:]])
     if strength > 0:
+        if rng.random() < _COARSE_SHARE * strength:
+            crop = augmentation.coarse(crop, rng.uniform(0.3, 1.0))
         crop = augmentation.photometric(crop, rng, 0.6 * strength)
     return crop, part_boxes(torch.from_numpy(new).float())
 
 
 def types_loss(net: nn.Module, batch: dict[str, Tensor]) -> Tensor:
-    """Squared error of embeddings, cells and attributes, all of them standardized, over all parts.
+    """Squared error of embeddings, impressions and cells, all of them standardized, over all parts.
 
     The whole face counts as much as the two smaller parts together.
     """
-    embeddings, cells, attributes = net(normalize(batch["image"]), batch["boxes"])
+    embeddings, impressions, cells = net(normalize(batch["image"]), batch["boxes"])
     weight = torch.tensor([0.5, 0.25, 0.25], device=embeddings.device)
-    known = ~batch["attributes"].isnan().any(dim=1)
-    target = torch.nan_to_num(batch["attributes"]).unsqueeze(1)
-    rated = (known[:, None] * (attributes - target).square().mean(dim=-1)).sum(dim=0) / known.sum().clamp(min=1)
     error = (embeddings - batch["embeddings"]).square().mean(dim=(0, 2))
-    error = error + 0.5 * (cells - batch["cells"]).square().mean(dim=(0, 2, 3, 4)) + 0.3 * rated
+    error = error + (impressions - batch["impressions"]).square().mean(dim=(0, 2))
+    error = error + 0.5 * (cells - batch["cells"]).square().mean(dim=(0, 2, 3, 4))
     total: Tensor = (error * weight).sum()
     return total
 
@@ -173,7 +185,7 @@ def types_loss(net: nn.Module, batch: dict[str, Tensor]) -> Tensor:
 def view_features(
     net: TypesNet, portraits: Sequence[LabelledImage], lines: Mapping[str, Floats], views: int, seed: int
 ) -> NDArray[np.float32]:
-    """Features (N, V, 3, 4096) of the engine's own two views, the crop and its mirror image, and of others."""
+    """Features (N, V, 3, 4128) of the engine's own two views, the crop and its mirror image, and of others."""
     net = net.to("cpu").eval()
     found = []
     for start in tqdm(range(0, len(portraits), _CHUNK), desc="look at rated faces", mininterval=2):
@@ -188,9 +200,10 @@ def view_features(
                 if view < 2:
                     pixels, to_crop, strength = image.pixels, crop_matrix(image.faces[0].points), 0.0
                 seen.append(random_view(pixels, to_crop, canvas.lines, rng, strength, is_mirrored=is_mirrored))
-            crops, boxes = to_tensor([crop for crop, _ in seen]), torch.stack([box for _, box in seen])
+            crops = to_tensor([standardized(crop) for crop, _ in seen])
+            boxes = torch.stack([box for _, box in seen])
             early, late = net.forward_maps(crops)
-            rows.append(net.forward_features(early, late, boxes))
+            rows.append(net.forward_features(early, late, net.forward_cells(late, boxes), boxes))
         found.append(torch.stack(rows, dim=1).numpy())
     return np.concatenate(found)
 
@@ -216,18 +229,19 @@ class RatedViews:
 def in_span(features: NDArray[np.float32]) -> tuple[Floats, Floats]:
     """Features in as few coordinates as there are faces, and what carries weights on those back, (3, F, R).
 
-    A ridge regression's weights lie in the span of the faces it learns from: nothing of it is lost. Within a map no
-    feature counts more than another.
+    A ridge regression's weights lie in the span of the faces it learns from: nothing of it is lost. Within a map
+    no feature counts more than another.
     Shapes: features (N, V, 3, F) -> (N, V, 3, R).
     """
     coordinates, carriers = [], []
-    maps = slice(0, EARLY_FEATURES), slice(EARLY_FEATURES, None)
-    for part, early_share in enumerate(_EARLY_SHARES):
+    ends = np.cumsum(FEATURES)
+    groups = [slice(end - count, end) for end, count in zip(ends, FEATURES, strict=True)]
+    for part, shares in enumerate(_FEATURE_SHARES):
         own = features[:, :, part]
         mean = own.mean(axis=1)
         deviation = mean.std(axis=0)
         scale = 1 / np.maximum(deviation, _MIN_DEVIATION * np.median(deviation) + 1e-6)
-        for found, share in zip(maps, (early_share, 1 - early_share), strict=True):
+        for found, share in zip(groups, shares, strict=True):
             scale[found] *= np.sqrt(share / np.square(deviation[found] * scale[found]).sum())
         _, _, directions = np.linalg.svd((mean - mean.mean(axis=0)) * scale, full_matrices=False)
         carrier = (directions[: len(own) - 1] * scale).T
@@ -308,7 +322,8 @@ class TypesTraining:
         if (found := sum(image.file.name in men for image in images)) < _FEWEST_MEN:
             raise DataError(f"{run.data} has {found} rated men; types need {_FEWEST_MEN} at least")
         weights = hashlib.sha256(b"".join(value.numpy().tobytes() for value in parts.state_dict().values()))
-        self._inputs = f"{data_hash(files)} {weights.hexdigest()} {run.seed} {_MORPHS}"
+        ratings = hashlib.sha256(np.ascontiguousarray(self._rated.attributes).tobytes())
+        self._inputs = f"{data_hash(files)} {ratings.hexdigest()} {weights.hexdigest()} {run.seed} {_MORPHS}"
 
     def train(self) -> TrainedTypes:
         released_types = None if self._trunk else MODELS.load_to_train("types", TypesNet)
@@ -343,13 +358,13 @@ class TypesTraining:
         run = self._run
         subsets = [[image for image in self._trunk if image.file.subset is subset] for subset in _TRUNK_SUBSETS]
         learned, watched = ([align(image, self._lines[image.file.name]) for image in images] for images in subsets)
-        files, watched_files = ([image.file for image in images] for images in subsets)
-        pool, validation = self._pools(learned, watched, shares_by_set(files))
-        attributes, watched_attributes = self._attributes(files, watched_files)
+        files = [image.file for image in subsets[0]]
+        attributes = self._attributes(files)
+        pool, validation = self._pools(learned, watched, attributes, shares_by_set(files))
         steps = run.epochs * EPOCH_SAMPLES // _BATCH
-        samples = TypesSamples(pool, files, attributes, count=steps * _BATCH, seed=run.seed)
-        looks = TypesValidation(validation, watched_files, watched_attributes)
-        trainee = TypesTrainee(self._rated.attributes.shape[1])
+        is_rated = np.asarray(~np.isnan(attributes).any(axis=1))
+        samples = TypesSamples(pool, files, is_rated, count=steps * _BATCH, seed=run.seed)
+        trainee = TypesTrainee()
         settings = FitSettings(
             steps,
             _BATCH,
@@ -360,36 +375,35 @@ class TypesTraining:
             seed=run.seed,
             inputs=self._inputs,
         )
-        trainee.load_state_dict(fit(trainee, samples, types_loss, settings, "types", looks).state_dict())
+        trainee.load_state_dict(
+            fit(trainee, samples, types_loss, settings, "types", TypesValidation(validation)).state_dict()
+        )
         return trainee.net.to("cpu")
 
     def _pools(
-        self, learned: Sequence[AlignedPortrait], watched: Sequence[AlignedPortrait], shares: Floats
+        self,
+        learned: Sequence[AlignedPortrait],
+        watched: Sequence[AlignedPortrait],
+        attributes: Floats,
+        shares: Floats,
     ) -> tuple[FacePool, FacePool]:
         """What the trunk learns from, and what tells it when to stop; kept in the run's folder."""
         paths = self._run.out / "pool.npz", self._run.out / "validation.npz"
         pool, validation = (FacePool.read(path, self._inputs) for path in paths)
         if pool is None or validation is None:
             teacher = Teacher(self._run.device)
-            pool, targets = build_pool(learned, shares, _MORPHS, teacher, self._run.seed)
+            pool, targets = build_pool(learned, attributes, shares, _MORPHS, teacher, self._run.seed)
             validation = pool_of(watched, teacher, targets)
             for path, built in zip(paths, (pool, validation), strict=True):
                 built.write(path, self._inputs)
         return pool, validation
 
-    def _attributes(self, learned: Sequence[ImageFile], watched: Sequence[ImageFile]) -> tuple[Floats, Floats]:
-        """Attributes (N, A) of faces that are not men, standardized over those to learn from; NaN of all others."""
+    def _attributes(self, files: Sequence[ImageFile]) -> Floats:
+        """Attributes (N, A) of rated faces that are not men; NaN of all others."""
         rated = self._rated
         row_of = {name: row for row, name in enumerate(rated.names) if not rated.is_man[row]}
         unknown = np.full(rated.attributes.shape[1], np.nan)
-        own, others = (
-            np.array([rated.attributes[row_of[file.name]] if file.name in row_of else unknown for file in files])
-            for files in (learned, watched)
-        )
-        if np.isnan(own).all():
-            return own, np.full_like(others, np.nan)
-        mean, deviation = np.nanmean(own, axis=0), np.nanstd(own, axis=0)
-        return (own - mean) / deviation, (others - mean) / deviation
+        return np.array([rated.attributes[row_of[file.name]] if file.name in row_of else unknown for file in files])
 
 
 _TRUNK_SUBSETS = (Subset.TRAINING, Subset.VALIDATION)

@@ -48,8 +48,8 @@ def test_boxes_types_confidence_and_doubt_are_proposed(engine: FakeBackend) -> N
 
     label = ImageLabel.objects.get()
     assert (label.image, label.state, label.refusal) == (image, LabelState.PROPOSED, "")
-    # The fake is sure to 0.99 that it is a face, and to 0.8 of its type.
-    assert label.doubt == pytest.approx(1 - 0.99 * 0.8)
+    # The fake is sure to 0.99 that it is a face, to 0.9 of the boxes, and to 0.8 of its type.
+    assert label.doubt == pytest.approx(1 - 0.99 * 0.9 * 0.8)
     whole = label.parts.get(part="whole_face")
     assert whole.box
     assert (whole.box.x0, whole.box.y1) == pytest.approx((0.25 * image.width, 0.8 * image.height))
@@ -101,8 +101,8 @@ def test_what_people_and_surveys_said_stays(engine: FakeBackend) -> None:
     whole = label.parts.get(part="whole_face")
     assert (whole.face_type, whole.type_source, whole.box_source) == (alpha, LabelSource.SURVEY, LabelSource.MODEL)
     assert label.parts.get(part="upper_face").face_type.code == "beta"
-    # The type is beyond doubt; what is left is whether this is a face.
-    assert label.doubt == pytest.approx(1 - 0.99)
+    # The type is beyond doubt; what is left is whether this is a face, and where its parts are.
+    assert label.doubt == pytest.approx(1 - 0.99 * 0.9)
     # Whoever has the label before them is told.
     assert label.version == version + 1
 

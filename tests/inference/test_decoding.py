@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import random
+import resource
+import struct
+import warnings
+import zlib
 
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from inference.contracts import InferenceError, InvalidImage, PhotoLimits, PhotoTooLarge, UnsupportedImage
 from inference.decoding import DecodedPhoto, decode, decode_closer, encode_jpeg
@@ -123,6 +127,72 @@ def test_a_photo_that_has_all_its_pixels_stays_as_it_is() -> None:
 def test_other_formats_are_unsupported(content: bytes) -> None:
     with pytest.raises(UnsupportedImage):
         decode(content + bytes(100))
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("size", [(1, 1), (2, 1), (1, 16_000), (16_000, 1)])
+def test_extreme_shapes_keep_their_scale(size: tuple[int, int], image_format: str) -> None:
+    decoded = decode(encode(draw_photo(300, 400).resize(size), image_format))
+
+    assert (decoded.width, decoded.height) == size
+    assert decoded.scale == max(size) / max(decoded.pixels.shape[:2])
+    assert decoded.scale >= 1
+
+
+@pytest.mark.parametrize(
+    "directory",
+    [
+        # Points at itself; lies behind the end; claims more entries than there are; has a value of the wrong type.
+        struct.pack("<IHHHIII", 8, 1, 0x0112, 3, 1, 6, 8),
+        struct.pack("<I", 0xFFFFFFF0),
+        struct.pack("<IHHHII", 8, 0xFFFF, 0x0112, 3, 1, 6),
+        struct.pack("<IHHHIf", 8, 1, 0x0112, 11, 1, 6.0),
+    ],
+)
+def test_odd_exif_is_neither_believed_nor_told_in_the_log(directory: bytes) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        decoded = decode(encode(draw_photo(), exif=b"Exif\0\0II*\0" + directory))
+
+    assert decoded.pixels.shape in {(400, 300, 3), (300, 400, 3)}
+
+
+@pytest.mark.parametrize("image_format", ["PNG", "WEBP"])
+def test_of_an_animation_the_first_picture_counts(image_format: str) -> None:
+    others = [Image.new("RGB", (300, 400), colour) for colour in ("red", "green")]
+
+    decoded = decode(encode(draw_photo(), image_format, save_all=True, append_images=others))
+
+    assert mean_difference(decoded.pixels, PIXELS) < 3
+
+
+def test_compressed_notes_in_a_photo_are_not_unpacked_without_end() -> None:
+    notes = PngImagePlugin.PngInfo()
+    notes.add_text("Comment", "0" * 100_000_000, zip=True)
+
+    with pytest.raises(InvalidImage):
+        decode(encode(draw_photo(), "PNG", pnginfo=notes))
+
+
+@pytest.mark.parametrize("kind", [b"IDAT", b"tEXt", b"IHDR"])
+def test_a_chunk_that_claims_gigabytes_allocates_none(kind: bytes) -> None:
+    content = bytearray(encode(draw_photo(), "PNG"))
+    # After the signature and the header; one byte of data follows.
+    content[33:33] = struct.pack(">I4sBI", 0xF0000000, kind, 0, 0)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    with pytest.raises(InvalidImage):
+        decode(bytes(content))
+
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+def test_a_flood_of_empty_chunks_is_refused_at_once() -> None:
+    content = encode(draw_photo(), "PNG")
+    empty = struct.pack(">I4sI", 0, b"teXt", zlib.crc32(b"teXt"))
+
+    with pytest.raises(InvalidImage):
+        decode(content[:33] + empty * 200_000 + content[33:])
 
 
 def test_nothing_is_invalid() -> None:

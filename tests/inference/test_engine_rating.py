@@ -69,6 +69,18 @@ def test_the_embedding_is_of_length_one_and_reaches_the_answer(models, portraits
     assert answer.embedding == pytest.approx(rating.embedding, abs=1e-4)
 
 
+def test_boxes_are_trusted_less_the_wider_their_lines_spread(models, aligned, portraits, rating):
+    width = rating.lines[1] - rating.lines[0]
+    spreads = width * np.array([0.01, 0.005, 0.01, 0.005, 0.01])
+    sure, unsure = (
+        models._judge(portraits[0], aligned, replace(rating, line_spreads=spreads * scale)) for scale in (1, 2)
+    )
+
+    # Laplace: within five spreads 1 - exp(-5), within ten 1 - exp(-10).
+    assert sure.box_confidence == pytest.approx((1 - np.exp(-5)) ** 3 * (1 - np.exp(-10)) ** 2)
+    assert unsure.box_confidence == pytest.approx((1 - np.exp(-2.5)) ** 3 * (1 - np.exp(-5)) ** 2)
+
+
 def test_two_photos_of_a_person_are_more_alike_than_photos_of_two(models, data):
     by_identity: dict[str, list[np.ndarray]] = {}
     for file in face_files(data):

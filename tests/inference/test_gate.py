@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from inference.contracts import PhotoLimits, PhotoRefused, RefusalReason
 from inference.decoding import DecodedPhoto, decode
-from inference.gate import AlignedFace, Gate, yaw_of
+from inference.gate import AlignedFace, Gate, View, yaw_of
 from inference.nets.gate import STRIDE, DetectionMaps, Verification
-from inference.preprocessing import CROP_SIZE, CROP_TEMPLATE, apply, crop_matrix, letterbox
+from inference.preprocessing import CROP_SIZE, CROP_TEMPLATE, apply, crop_matrix, letterbox, warp
 
 THRESHOLDS = {"detection": 0.15, "face": 0.5, "covered": 0.6, "blurred": 0.7, "likely": 0.3, "turned": 32.2}
 WIDTH, HEIGHT = 640, 480
@@ -32,7 +32,7 @@ class Face:
 
 
 class ScriptedDetector(nn.Module):
-    """Sees at its first call what the first list says, and so on; nothing once the lists are used up."""
+    """Sees in its first image what the first list says, and so on; nothing once the lists are used up."""
 
     def __init__(self, calls: Sequence[Sequence[Face]]) -> None:
         super().__init__()
@@ -40,7 +40,10 @@ class ScriptedDetector(nn.Module):
         self.sizes: list[int] = []
 
     def forward(self, images: Tensor) -> DetectionMaps:
-        size = images.shape[-1]
+        maps = [self._see(image.shape[-1]) for image in images]
+        return DetectionMaps(*(torch.cat(parts) for parts in zip(*maps, strict=True)))
+
+    def _see(self, size: int) -> DetectionMaps:
         self.sizes.append(size)
         cells = size // STRIDE
         heat, boxes = torch.full((1, cells, cells), -9.0), torch.ones(1, 4, cells, cells)
@@ -292,6 +295,34 @@ def test_a_photo_is_decoded_again_where_its_face_has_few_pixels() -> None:
     # 96 pixels of the photo, 24 as it was decoded; and 480, which are enough as they were decoded.
     assert contrast(0.03) > 40
     assert contrast(0.15) < 5
+
+
+@pytest.mark.parametrize("scale", [0.48, 0.3, 0.22])
+def test_crops_cut_from_a_faces_surroundings_are_those_cut_from_the_photo(scale: float) -> None:
+    pixels = cv2.GaussianBlur(photo_of(width=1200, height=900).pixels, (0, 0), 4)
+    cv2.circle(pixels, (640, 500), 200, (90, 60, 40), 25)
+    matrix = np.array([[scale, -0.1 * scale, 64 - scale * 590], [0.1 * scale, scale, 64 - scale * 564]])
+    side = 0.8 * CROP_SIZE / scale
+    box = np.array([640 - side / 2, 500 - side / 2, 640 + side / 2, 500 + side / 2])
+
+    surroundings = View(pixels, 0, 0, 1.0).around(box, matrix)
+
+    assert surroundings.pixels.size < pixels.size / 3
+    difference = abs(surroundings.cut_out(matrix).astype(float) - warp(pixels, matrix))
+    assert difference.mean() < 1
+    assert difference.max() < 40
+
+
+@pytest.mark.parametrize("height", [0.03, 0.3, 3.0])
+def test_what_is_seen_in_the_padding_beside_the_photo_is_no_reason_to_fail(height: float) -> None:
+    stripe = np.full((400, 3200, 3), 128, np.uint8)
+    photo = decode(cv2.imencode(".jpg", stripe)[1].tobytes())
+    below = Face(y=0.97, height=height)
+
+    (found,) = gate_of(ScriptedNet([[below], [below]])).find_faces([photo])
+
+    assert isinstance(found, PhotoRefused)
+    assert found.reason == RefusalReason.FACE_CUT_OFF
 
 
 def test_each_photo_of_a_batch_gets_its_own_answer() -> None:

@@ -22,6 +22,7 @@ from inference.registry import (
     UnknownModel,
     find_manifest,
 )
+from inference.training.release import record_metrics
 from inference.weights import PACKAGED_WEIGHTS
 
 
@@ -135,3 +136,14 @@ def test_the_released_weights_are_small():
 def test_a_net_of_another_kind_than_asked_for_is_refused():
     with pytest.raises(UnknownModel, match="expected Linear"):
         MODELS.load("parts", torch.nn.Linear)
+
+
+def test_measured_numbers_keep_how_many_cases_they_are_of_and_their_intervals(released: Path):
+    before = find_manifest("parts", released)
+
+    record_metrics("parts", released, {"IoU": 0.9}, "a command", cases={"IoU": 24}, intervals={"IoU": [0.8, 0.95]})
+
+    manifest = find_manifest("parts", released)
+    assert manifest.metrics == before.metrics | {"IoU": 0.9}
+    assert (manifest.cases, manifest.intervals) == ({"IoU": 24}, {"IoU": [0.8, 0.95]})
+    assert manifest.measured_with == "a command"

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from inference.comparison import CROSS_VALIDATED_R, FACES_ACCEPTED, PRIMARY_METRICS, SCENES_ACCEPTED, compare
 from inference.models import AlteredWeights, DuplicateRelease, ModelRelease, NotInUse
+from inference.registry import preprocessing_of
 from tests.inference.factories import make_candidate, make_metrics, make_release
 
 pytestmark = pytest.mark.django_db
@@ -127,8 +128,9 @@ def test_manifest_the_servers_could_not_use_is_not_released(tmp_path: Path, fiel
 
 def test_weights_of_another_net_are_not_released(tmp_path: Path) -> None:
     candidate = make_candidate(tmp_path, name="parts")
-    manifest = json.loads((candidate / "parts.json").read_text()) | {"name": "types"}
-    (candidate / "types.json").write_text(json.dumps(manifest))
+    manifest = json.loads((candidate / "parts.json").read_text())
+    renamed = manifest | {"name": "types", "preprocessing": preprocessing_of("types")}
+    (candidate / "types.json").write_text(json.dumps(renamed))
     (candidate / "parts.safetensors").rename(candidate / "types.safetensors")
 
     error = refusal(candidate, "--force")

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from inference.dataset import FOLDS, HELD_OUT_FOLD, ImageFile, face_files, rated_faces, read_pixels
-from inference.nets.types import EARLY_FEATURES, LATE_FEATURES
+from inference.nets.types import FEATURES, IMPRESSIONS
 from inference.preprocessing import CROP_TEMPLATE, Floats
 from inference.training.loop import FitSettings, fit
 from inference.training.morphs import (
@@ -22,7 +22,7 @@ from inference.training.morphs import (
     morph,
     touching_points,
 )
-from inference.training.pool import FacePool, Teacher, build_pool, pool_of, shares_by_set
+from inference.training.pool import FacePool, Features, Targets, Teacher, build_pool, pool_of, shares_by_set
 from inference.training.recognition import CHIP_SIZE, RecognitionNet, recognition_weights
 from inference.training.types import (
     RatedViews,
@@ -193,7 +193,7 @@ def test_left_out_latents_follow_the_ratings():
 
 def test_weights_found_in_the_span_of_the_faces_rate_the_features_themselves():
     rng = np.random.default_rng(0)
-    features = rng.normal(size=(20, 3, 3, EARLY_FEATURES + LATE_FEATURES)).astype(np.float32)
+    features = rng.normal(size=(20, 3, 3, sum(FEATURES))).astype(np.float32)
 
     coordinates, carriers = in_span(features)
 
@@ -203,7 +203,8 @@ def test_weights_found_in_the_span_of_the_faces_rate_the_features_themselves():
         np.testing.assert_allclose(
             features[:, :, part] @ (carriers[part] @ weights), coordinates[:, :, part] @ weights, atol=1e-4
         )
-    # Distances between faces, which is all that the regression knows, are kept: each map's are as long as its share.
+    # Distances between faces, which is all that the regression knows, are kept: each kind of features' are as long
+    # as its share.
     lengths = np.square(coordinates.mean(axis=1) - coordinates.mean(axis=(0, 1))).sum(axis=-1).mean(axis=0)
     np.testing.assert_allclose(lengths, 1, rtol=0.01)
 
@@ -247,7 +248,11 @@ def test_rating_weights_rest_on_what_stays_from_view_to_view():
 
 def test_a_pool_comes_back_from_its_file_and_only_for_the_same_inputs(tmp_path):
     pool = FacePool(
-        [b"a", b"bcd"], np.ones((2, 5)), np.ones((2, 3, 128), np.float16), np.ones((2, 3, 48, 4, 4), np.float16)
+        [b"a", b"bcd"],
+        np.ones((2, 5)),
+        np.ones((2, 3, 128), np.float16),
+        np.full((2, 3, 32), 2, np.float16),
+        np.ones((2, 3, 48, 4, 4), np.float16),
     )
     pool.write(tmp_path / "pool.npz", "these")
 
@@ -256,6 +261,7 @@ def test_a_pool_comes_back_from_its_file_and_only_for_the_same_inputs(tmp_path):
     assert found is not None
     assert found.files == [b"a", b"bcd"]
     np.testing.assert_array_equal(found.cells, pool.cells)
+    np.testing.assert_array_equal(found.impressions, pool.impressions)
     assert FacePool.read(tmp_path / "pool.npz", "those") is None
     assert FacePool.read(tmp_path / "none.npz", "these") is None
 
@@ -264,18 +270,19 @@ def test_the_trunk_learns_from_a_small_pool(recognition, tmp_path):
     portraits = noisy_portraits(24)
     files = [image_file(f"faces/{'ab'[index % 2]}/{index}.jpg") for index in range(24)]
     attributes = np.full((24, 5), np.nan)
-    attributes[:4] = np.linspace(-1, 1, 5)
+    attributes[:4] = np.random.default_rng(0).normal(size=(4, 5))
+    is_rated = np.arange(24) < 4
     teacher = Teacher("cpu")
-    pool, targets = build_pool(portraits, shares_by_set(files), 8, teacher, seed=0)
-    validation = TypesValidation(pool_of(portraits, teacher, targets), files, attributes)
+    pool, targets = build_pool(portraits, attributes, shares_by_set(files), 8, teacher, seed=0)
+    validation = TypesValidation(pool_of(portraits, teacher, targets))
     batch = {key: torch.stack([validation[index][key] for index in range(24)]) for key in validation[0]}
-    samples = TypesSamples(pool, files, attributes, count=24 * 8, seed=0)
+    samples = TypesSamples(pool, files, is_rated, count=48 * 8, seed=0)
     torch.manual_seed(0)
-    trainee = TypesTrainee(5).eval()
+    trainee = TypesTrainee().eval()
     with torch.inference_mode():
         before = float(types_loss(trainee, batch))
 
-    fitted = fit(trainee, samples, types_loss, FitSettings(24, 8, 2e-3, tmp_path / "types.pt"), "types", validation)
+    fitted = fit(trainee, samples, types_loss, FitSettings(48, 8, 2e-3, tmp_path / "types.pt"), "types", validation)
 
     assert len(pool) == 32
     with torch.inference_mode():
@@ -285,12 +292,13 @@ def test_the_trunk_learns_from_a_small_pool(recognition, tmp_path):
 def test_samples_depend_on_seed_and_index_alone_and_targets_turn_with_the_face(recognition):
     portraits = noisy_portraits(3)
     files = [image_file(f"faces/a/{index}.jpg") for index in range(3)]
-    pool, _ = build_pool(portraits, shares_by_set(files), 3, Teacher("cpu"), seed=0)
-    samples = TypesSamples(pool, files, np.zeros((3, 5)), count=40, seed=0)
+    unrated = np.full((3, 5), np.nan)
+    pool, _ = build_pool(portraits, unrated, shares_by_set(files), 3, Teacher("cpu"), seed=0)
+    samples = TypesSamples(pool, files, np.zeros(3, bool), count=40, seed=0)
 
     for index in range(20):
         first, second = samples[index], samples[index]
-        assert all(torch.equal(first[key].nan_to_num(7), second[key].nan_to_num(7)) for key in first)
+        assert all(torch.equal(first[key], second[key]) for key in first)
     stored = torch.from_numpy(pool.cells).float()
     turned = [
         any(torch.equal(samples[index]["cells"], face.flip(-1)) for face in stored) for index in range(len(samples))
@@ -298,6 +306,41 @@ def test_samples_depend_on_seed_and_index_alone_and_targets_turn_with_the_face(r
     straight = [any(torch.equal(samples[index]["cells"], face) for face in stored) for index in range(len(samples))]
     assert all(a != b for a, b in zip(turned, straight, strict=True))
     assert 0 < sum(turned) < len(turned)
+
+
+def features_of(seed: int, count: int = 200) -> Features:
+    """What a teacher might see: twenty things vary, and show in all parts."""
+    rng = np.random.default_rng(seed)
+    ways = np.random.default_rng(0).normal(size=(20, 448 * 16 + 128))
+    values = torch.from_numpy(rng.normal(size=(count, 20)) @ ways).float()
+    cells = values[:, None, : 448 * 16].repeat(1, 3, 1).view(count, 3, 448, 4, 4)
+    return Features(cells, cells, values[:, 448 * 16 :])
+
+
+def test_impressions_of_faces_that_nobody_rated_follow_what_their_features_say_of_the_rated_ones():
+    known, unknown = features_of(1), features_of(2)
+    # Attributes of which one is seen in the embedding, the others in cells.
+    ratings = [np.asarray(each.both_ways[:, 0, ::90, 0, 0]).astype(float) for each in (known, unknown)]
+    attributes = np.where(np.arange(200)[:, None] < 100, ratings[0], np.nan)
+
+    targets = Targets(known, attributes)
+
+    found = targets.impressions(unknown).astype(float)
+    assert found.shape == (200, 3, IMPRESSIONS)
+    for part in range(3):
+        # Five attributes have five components; linear in them, each attribute comes back.
+        used = np.column_stack([found[:, part, :5], np.ones(200)])
+        predicted = used @ np.linalg.lstsq(used, ratings[1], rcond=None)[0]
+        for column in range(5):
+            assert np.corrcoef(predicted[:, column], ratings[1][:, column])[0, 1] > 0.9
+        np.testing.assert_array_equal(found[:, part, 5:], 0)
+    np.testing.assert_allclose(np.square(found[..., :5]).mean(), 1, rtol=0.3)
+
+
+def test_where_nobody_was_rated_there_are_no_impressions():
+    found = Targets(features_of(1, 40), np.full((40, 3), np.nan)).impressions(features_of(2, 10))
+
+    np.testing.assert_array_equal(found, np.zeros((10, 3, IMPRESSIONS)))
 
 
 def test_what_the_teacher_sees_is_the_same_for_a_face_and_its_mirror_image(recognition):

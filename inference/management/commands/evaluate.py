@@ -49,12 +49,23 @@ class Command(BaseCommand):
             for case, what in report.failures:
                 self.stdout.write(f"  {case}: {what}")
             if options["update_cards"]:
-                measured = {row.metric: round(row.value, 4) for row in report.measurements}
-                record_metrics(name, options["weights"], measured, f"manage.py evaluate {name} --data DIR")
+                _record(name, report, options["weights"])
         if options["json"]:
             write_json(reports, options["json"])
         if options["html"]:
             _write_html(dict(zip(names, reports, strict=True)), options["data"], options["html"])
+
+
+def _record(name: str, report: Report, weights: Path) -> None:
+    known = [*report.measurements, *report.quoted]
+    record_metrics(
+        name,
+        weights,
+        {row.metric: round(row.value, 4) for row in report.measurements},
+        f"manage.py evaluate {name} --data DIR",
+        cases={row.metric: row.cases for row in known},
+        intervals={row.metric: [round(bound, 4) for bound in row.interval] for row in known if row.interval},
+    )
 
 
 def _write_html(reports: dict[str, Report], data: Path, path: Path) -> None:
