@@ -18,9 +18,9 @@ import sys
 import uuid
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from urllib.parse import urlsplit
 
+from harness import resident_megabytes
 from PIL import Image
 
 NO_RESULT = {"human": "False", "male_type": "null", "dsc": "null"} | {f"img{n}": "null" for n in (1, 2, 3, 4)}
@@ -105,11 +105,6 @@ def requests(connection: http.client.HTTPConnection) -> dict[str, tuple[Send, Se
             partial(raw, "/api/RegisterResult", b"not JSON", json_type),
         ),
     }
-
-
-def resident_megabytes(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
 
 
 def main() -> int:

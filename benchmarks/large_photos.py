@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from http_latency import post
+from harness import CLASSIFY, form, resident_megabytes
 from PIL import Image
 
 SIDE = 7000
@@ -36,17 +36,6 @@ def enlarged(path: Path) -> bytes:
     buffer = io.BytesIO()
     square.save(buffer, "PNG", compress_level=6)
     return buffer.getvalue()
-
-
-def resident_megabytes(pid: int) -> float:
-    """Of a process and its descendants. A child that ends while it is looked at counts nothing."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except FileNotFoundError:
-        return 0.0
-    own = next((int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmRSS")), 0.0)
-    return own + sum(resident_megabytes(int(child)) for child in children)
 
 
 class Peak:
@@ -80,11 +69,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     host, photo = urlsplit(arguments.url).netloc, enlarged(arguments.photo)
+    sent = form(photo)
 
     def send(_number: int) -> tuple[int, float]:
-        connection = http.client.HTTPConnection(host, timeout=300)
+        """Status and seconds."""
+        connection, started = http.client.HTTPConnection(host, timeout=300), time.perf_counter()
         try:
-            return post(connection, photo)
+            connection.request("POST", CLASSIFY, sent.body, {"Content-Type": sent.content_type})
+            response = connection.getresponse()
+            response.read()
+            return response.status, time.perf_counter() - started
         finally:
             connection.close()
 
@@ -97,7 +91,7 @@ def main() -> None:
         time.sleep(SETTLE_SECONDS)
         own = Counter(status for status, _ in answers)
         statuses += own
-        slowest = max(milliseconds for _, milliseconds in answers) / 1000
+        slowest = max(seconds for _, seconds in answers)
         print(
             f"round {number + 1}: peak {peak.megabytes:.0f} MB, {SETTLE_SECONDS:.0f} s later "
             f"{resident_megabytes(arguments.pid):.0f} MB, slowest answer {slowest:.1f} s, {dict(own)}"

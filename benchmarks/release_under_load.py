@@ -26,7 +26,7 @@ from itertools import cycle
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from http_latency import form
+from harness import CLASSIFY, form
 from safetensors.numpy import load, save
 
 ROOT = Path(__file__).parents[1]
@@ -56,9 +56,8 @@ def keep_sending(host: str, photos: list[bytes], answers: Answers, is_over: thre
     for photo in cycle(photos):
         if is_over.is_set():
             break
-        body, content_type = form(photo)
-        started = time.perf_counter()
-        connection.request("POST", "/api/v1/classifications/", body, {"Content-Type": content_type})
+        sent, started = form(photo), time.perf_counter()
+        connection.request("POST", CLASSIFY, sent.body, {"Content-Type": sent.content_type})
         response = connection.getresponse()
         answers.add(response.status, response.read(), time.perf_counter() - started)
 

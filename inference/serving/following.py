@@ -73,8 +73,8 @@ class FollowingBackend:
         self._beginning = threading.Lock()
         self._active, self._backend = self._start()
 
-    def analyze(self, photo: bytes, *, keep_photo: bool = False) -> FaceAnalysis:
-        return self._backend.analyze(photo, keep_photo=keep_photo)
+    def analyze(self, photo: bytes, *, keep_photo: bool = False, deadline: float | None = None) -> FaceAnalysis:
+        return self._backend.analyze(photo, keep_photo=keep_photo, deadline=deadline)
 
     def warm_up(self) -> None:
         """Begin to follow; what is loaded is warm already. Call it after forking, which no thread survives."""

@@ -17,7 +17,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from inference import client
 from inference.apps import build_backend
-from inference.contracts import PhotoLimits, PhotoRefused
+from inference.contracts import PhotoRefused
 from inference.models import ModelRelease
 from inference.registry import find_manifest
 from inference.serving.following import FollowingBackend
@@ -38,7 +38,7 @@ def serve() -> FollowingBackend:
 
 
 def build_local(folder: Path) -> LocalBackend:
-    return LocalBackend(limits=PhotoLimits(), threads=1, weights_dir=folder)
+    return LocalBackend(client.BackendOptions(), weights_dir=folder)
 
 
 def answers() -> bool:
@@ -294,16 +294,18 @@ def test_following_outlives_a_database_that_is_away(
     wait_until(lambda: running()["types"] == "9.0")
 
 
-def test_following_ends_with_its_backend(follow: Callable[[], None]) -> None:
+def test_threads_end_with_their_backend(follow: Callable[[], None]) -> None:
     before = threading.enumerate()
     follow()
-    (follower,) = [thread for thread in threading.enumerate() if thread not in before]
+    started = [thread for thread in threading.enumerate() if thread not in before]
+    assert {thread.name for thread in started} == {"releases", "batching"}
 
     client.configure(build_backend)
     gc.collect()
 
-    follower.join(timeout=10)
-    assert not follower.is_alive()
+    for thread in started:
+        thread.join(timeout=10)
+        assert not thread.is_alive()
 
 
 def followers() -> set[threading.Thread]:

@@ -1,0 +1,128 @@
+"""Kill a replica and a node of a Ray cluster, and replace its models, while clients send photos; count the answers.
+
+Usage: PYTHONPATH=. python benchmarks/ray_faults.py FOLDER [--nodes 3] [--clients 8] [--seconds 20] [--json FILE]
+
+FOLDER holds JPEGs of faces. The nodes are processes of this machine; each has room for two replicas, and there are as
+many replicas as nodes. Each row is a time of load, a fourth into which the fault happens. Prints the photos answered
+in all and in a second, those refused as busy or for another reason, and the median and the longest wait.
+Exits 1 if any photo of a face got no answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+from safetensors.numpy import load, save
+
+from inference.serving.ray import ServingOptions
+from inference.serving.remote import RemoteBackend
+from inference.serving.rollout import Rollout
+from inference.weights import PACKAGED_WEIGHTS
+from tests.inference.ray_cluster import SECRET, LocalCluster, senders
+
+# Seconds that a client waits: a photo of a replica that is lost is sent once more.
+TIME_LIMIT = 60.0
+OTHER_VERSION = "types-other"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    fault: str
+    answered: int
+    per_second: float
+    unanswered: int
+    median_ms: float
+    longest_ms: float
+
+
+def write_other_models(folder: Path) -> None:
+    """The packaged models, a weight of the type model changed by a trifle."""
+    for path in PACKAGED_WEIGHTS.iterdir():
+        if path.suffix in {".json", ".safetensors"}:
+            (folder / path.name).write_bytes(path.read_bytes())
+    weights = load((folder / "types.safetensors").read_bytes())
+    next(value for value in weights.values() if value.ndim == 4).flat[0] += 1e-3
+    content = save(weights)
+    manifest = json.loads((folder / "types.json").read_text())
+    manifest |= {"version": OTHER_VERSION, "sha256": hashlib.sha256(content).hexdigest()}
+    (folder / "types.safetensors").write_bytes(content)
+    (folder / "types.json").write_text(json.dumps(manifest))
+
+
+def measure(
+    fault: str,
+    cause: Callable[[], object],
+    backend: RemoteBackend,
+    photos: Sequence[bytes],
+    clients: int,
+    seconds: float,
+) -> Row:
+    began = time.monotonic()
+    with senders(backend, photos, count=clients, time_limit=TIME_LIMIT) as sent:
+        time.sleep(seconds / 4)
+        cause()
+        time.sleep(max(0.0, began + seconds - time.monotonic()))
+    lasted = time.monotonic() - began
+    milliseconds = [1000 * value for value in sent.seconds]
+    return Row(
+        fault, sent.answered, sent.answered / lasted, sent.errors.total(), median(milliseconds), max(milliseconds)
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--nodes", type=int, default=3)
+    parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    photos = [path.read_bytes() for path in sorted(arguments.folder.glob("*.jpg"))[:20]]
+
+    cluster = LocalCluster(nodes=arguments.nodes, cpus=2)
+    try:
+        options = ServingOptions(min_replicas=arguments.nodes, max_replicas=arguments.nodes)
+        rollout = Rollout(options, secret=SECRET, url=cluster.urls[0])
+        rollout(PACKAGED_WEIGHTS)
+        cluster.wait_for_addresses()
+        backend = cluster.backend()
+        with tempfile.TemporaryDirectory() as other:
+            write_other_models(Path(other))
+            faults: list[tuple[str, Callable[[], object]]] = [
+                ("none", lambda: None),
+                ("a replica killed", cluster.kill_replica),
+                ("other models", lambda: rollout(Path(other))),
+                ("a node killed", cluster.kill_node),
+            ]
+            rows = [
+                measure(
+                    name, cause, backend=backend, photos=photos, clients=arguments.clients, seconds=arguments.seconds
+                )
+                for name, cause in faults
+            ]
+            is_replaced = backend.versions().types == OTHER_VERSION
+    finally:
+        cluster.close()
+
+    print(f"{'fault':<18}{'answered':>9}{'a second':>10}{'unanswered':>12}{'median':>11}{'longest':>12}")
+    for row in rows:
+        print(
+            f"{row.fault:<18}{row.answered:>9}{row.per_second:>10.1f}{row.unanswered:>12}"
+            f"{row.median_ms:>8.0f} ms{row.longest_ms:>9.0f} ms"
+        )
+    if arguments.json:
+        arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+    return 0 if is_replaced and not any(row.unanswered for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
