@@ -5,7 +5,7 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check translations clean
+.PHONY: run test check client translations clean
 
 run: $(VENV)/.installed .env
 	@$(BIN)/python manage.py prepare
@@ -13,7 +13,7 @@ run: $(VENV)/.installed .env
 	@PORT=$(PORT) exec $(BIN)/python deploy/run.py
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest -n auto $(PYTEST_OPTIONS)
+	$(BIN)/pytest -n auto --dist loadgroup $(PYTEST_OPTIONS)
 
 # Django's own checks run under the settings of a production that is configured well.
 check: export ENV_FILE := /dev/null
@@ -29,6 +29,12 @@ check: $(VENV)/.installed-dev
 	$(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 
+# A typed client of the API, made from its schema.
+client: $(VENV)/.installed-dev .env
+	@mkdir -p var
+	$(BIN)/python manage.py spectacular --file var/schema.yaml
+	$(BIN)/openapi-python-client generate --path var/schema.yaml --config deploy/client.yaml --fail-on-warning --overwrite --output-path var/client
+
 translations: $(VENV)/.installed-dev
 	$(BIN)/python manage.py makemessages -l ko --no-obsolete --no-wrap --ignore=.venv --ignore=tests
 	$(BIN)/pybabel compile -d locale -D django
@@ -39,12 +45,12 @@ clean:
 .env: .env.example
 	@test -e $@ && touch $@ || $(PYTHON) deploy/create_env.py .env.example $@
 
-$(VENV)/.installed: requirements.txt
+$(VENV)/.installed: requirements.txt requirements-web.txt
 	@$(PYTHON) -c 'import sys; assert sys.version_info[:2] == (3, 11), "Python 3.11 is needed; name it with make PYTHON=…"'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+$(VENV)/.installed-dev: requirements-dev.txt requirements-ray.txt $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@

@@ -44,15 +44,21 @@ TRACKED: dict[str, dict[str, Any]] = {
 # Model -> why not.
 UNTRACKED: dict[str, str] = {
     "auth.Permission": "comes with the code",
+    "catalog.ImageEmbedding": "made by the models, not edited",
     "catalog.JobRow": "a job's own account of what it did",
     "catalog.Rater": "raters make them, and the log is about staff",
     "catalog.Rating": "raters make them, and the log is about staff",
     "catalog.ReviewEvent": "is a log itself",
     "catalog.SurveyImage": "belongs to its survey, and its count follows the ratings",
     "catalog.SurveyResultRow": "frozen with its result",
+    "classification.BatchResult": "made by a command, not edited",
+    "classification.Board": "people make and erase their own",
+    "classification.BoardMember": "people make and erase their own",
     "classification.Classification": "people make and erase their own; what staff do is told by classification.staff",
+    "classification.Comparison": "people make and erase their own",
     "classification.DailyCount": "counted, not edited",
     "classification.IdempotentRequest": "made and erased with its classification",
+    "classification.ShareLink": "people make and revoke their own",
 }
 
 

@@ -10,13 +10,14 @@ from typing import Any, get_args
 
 import structlog
 from django.core.exceptions import RequestDataTooBig
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.shortcuts import render
 from django.utils.translation import get_language
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.views import exception_handler
 
+from alphaproject.uploads import UploadMemoryFull
 from classification.api import legacy
 from classification.problems import PROBLEM_MEDIA_TYPE, SENTENCES, DomainError, Problem, problem_of
 
@@ -32,12 +33,12 @@ def problem_response(error: Exception, context: dict[str, Any]) -> HttpResponse 
         if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             logger.warning("unavailable", code=problem.code, exc_info=error)
         headers = {"Retry-After": str(problem.retry_after)} if problem.retry_after else {}
-        return _respond(_body(problem), headers)
+        return _respond(problem.body(), headers)
     response = exception_handler(error, context)
     if response is None:
         return None
     code = _framework_code(error)
-    body = _body(Problem(response.status_code, code, str(SENTENCES[code])))
+    body = Problem(response.status_code, code, str(SENTENCES[code])).body()
     if isinstance(error, exceptions.ValidationError):
         body["errors"] = response.data
     kept = ("Retry-After", "WWW-Authenticate")
@@ -60,11 +61,32 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     return defaults.bad_request(request, exception)
 
 
+def upload_failed(request: HttpRequest, error: UnreadablePostError) -> HttpResponse:
+    """The answer to a request whose body came too slowly, or found no memory."""
+    is_full = _is_caused_by(error, UploadMemoryFull)
+    code = "busy" if is_full else "upload_timeout"
+    status = HTTPStatus.SERVICE_UNAVAILABLE if is_full else HTTPStatus.REQUEST_TIMEOUT
+    if request.path.startswith(API_PREFIX) or "application/json" in request.headers.get("Accept", ""):
+        response: HttpResponse = _plain_problem(request, code, status)
+    else:
+        response = render(request, "upload_failed.html", {"sentence": SENTENCES[code]}, status=status)
+    if is_full:
+        response["Retry-After"] = "1"
+    return response
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """The 500; what went wrong is in the log only."""
     if request.path.startswith(API_PREFIX):
         return _plain_problem(request, "error", HTTPStatus.INTERNAL_SERVER_ERROR)
     return defaults.server_error(request)
+
+
+def _is_caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
+    # Django wraps what reading raised, once or twice.
+    while error is not None and not isinstance(error, kind):
+        error = error.__cause__
+    return error is not None
 
 
 def _framework_code(error: Exception) -> str:
@@ -78,19 +100,6 @@ def _framework_code(error: Exception) -> str:
     return code if code in SENTENCES else "error"
 
 
-def _body(problem: Problem) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": HTTPStatus(problem.status).phrase,
-        "status": int(problem.status),
-        "code": problem.code,
-        "detail": problem.detail,
-    }
-    if problem.advice:
-        body["advice"] = problem.advice
-    return body
-
-
 def _respond(body: dict[str, Any], headers: dict[str, str]) -> JsonResponse:
     """Always JSON: a problem is not for content negotiation."""
     headers = {"Content-Language": get_language() or "en"} | headers
@@ -99,7 +108,7 @@ def _respond(body: dict[str, Any], headers: dict[str, str]) -> JsonResponse:
 
 def _plain_problem(request: HttpRequest, code: str, status: HTTPStatus) -> JsonResponse:
     """The problem that an address under /api/ gets where no view of it answered."""
-    body = _body(Problem(status, code, str(SENTENCES[code])))
+    body = Problem(status, code, str(SENTENCES[code])).body()
     if request.path.startswith(legacy.PATH_PREFIX):
         return JsonResponse(legacy.without_result(body), status=status)
     return _respond(body, {})

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import socket
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 
 import structlog
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.utils.functional import SimpleLazyObject
 
-from alphaproject.errors import bad_request
+from alphaproject.errors import bad_request, upload_failed
+from alphaproject.metrics import request_observe
 from catalog.services.audit import acting
+from inference.client import awaited_while
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -27,7 +32,7 @@ PAGE_POLICY = (
 TOOL_POLICY = PAGE_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'").replace(
     "script-src 'self'", "script-src 'self' 'unsafe-inline' 'unsafe-eval'"
 )
-TOOL_PREFIXES = ("/admin/", "/api/v1/docs/")
+TOOL_PREFIXES = ("/admin/", "/api/v1/docs/reference/")
 
 
 _UNSTORABLE = (
@@ -38,7 +43,7 @@ _UNSTORABLE = (
 
 
 class RequestLogMiddleware:
-    """Give each request an id, answer with it, and log one line: method, route, status, time."""
+    """Give each request an id, answer with it, count it, and log one line: method, route, status, time."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -49,16 +54,64 @@ class RequestLogMiddleware:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             response = self.get_response(request)
             # The route, not the path: paths carry ids.
-            match = request.resolver_match
+            route = request.resolver_match.route if request.resolver_match else None
+            seconds = time.perf_counter() - started
+            request_observe(route=route, method=request.method, status=response.status_code, seconds=seconds)
             logger.info(
                 "request",
                 method=request.method,
-                route=match.route if match else None,
+                route=route,
                 status=response.status_code,
-                milliseconds=round((time.perf_counter() - started) * 1000, 1),
+                milliseconds=round(seconds * 1000, 1),
             )
         response["X-Request-ID"] = request_id
         return response
+
+
+class AwaitedMiddleware:
+    """Let the models know whether a client still waits for its answer."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        connection = request.META.get("gunicorn.socket")
+        if connection is None:
+            return self.get_response(request)
+        with awaited_while(partial(_is_open, connection)):
+            return self.get_response(request)
+
+
+def _is_open(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+
+
+class UploadMiddleware:
+    """Have a request's body in memory before anything reads a part of it, or say why it did not come.
+
+    What is too large for that is left for its view to stream or to refuse.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if length.isdecimal() and 0 < int(length) <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            try:
+                _ = request.body
+            except UnreadablePostError as error:
+                return upload_failed(request, error)
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """For views that stream."""
+        return upload_failed(request, exception) if isinstance(exception, UnreadablePostError) else None
 
 
 class UnstorableInputMiddleware:

@@ -17,6 +17,8 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
+from alphaproject.cores import usable_cores
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environs.FileAwareEnv()
@@ -35,6 +37,16 @@ def _fernet_keys(values: list[str]) -> None:
 def _origins(values: list[str]) -> None:
     if not all(value.startswith(("https://", "http://")) for value in values):
         raise environs.ValidationError("must begin with https:// or http://")
+
+
+def _token(value: str) -> None:
+    if value and len(value) < 16:
+        raise environs.ValidationError("must have at least 16 characters")
+
+
+def _cache_url(value: str) -> None:
+    if value and not value.startswith(("redis://", "rediss://", "unix://")):
+        raise environs.ValidationError("must begin with redis://, rediss:// or unix://")
 
 
 def _folder(value: Path) -> None:
@@ -69,6 +81,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.sitemaps",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "rest_framework",
@@ -82,11 +95,13 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "alphaproject.middleware.RequestLogMiddleware",
+    "alphaproject.middleware.AwaitedMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "alphaproject.middleware.UploadMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -144,6 +159,19 @@ if DATABASES["default"].get("ENGINE", "").endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 
+# --- Cache ------------------------------------------------------------------------------------
+# Counts of requests, and figures of surveys. It may be away: then requests are not limited, and figures drawn again.
+CACHE_URL: str = env.str("CACHE_URL", "", validate=_cache_url)
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": CACHE_URL,
+        "OPTIONS": {"IGNORE_EXCEPTIONS": True, "SOCKET_CONNECT_TIMEOUT": 1, "SOCKET_TIMEOUT": 1},
+    }
+    if CACHE_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
+
 # --- Storage ----------------------------------------------------------------------------------
 # Four places: "catalog" holds pictures of celebrities, "photos" people's own, encrypted, "models" released
 # weights, "imports" archives that curators uploaded, until they are imported.
@@ -194,10 +222,10 @@ STORAGES = {
     "photos": _storage("photos"),
     "models": _storage("models"),
     "imports": _storage("imports"),
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "alphaproject.static_files.StaticFilesStorage"},
 }
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "var" / "static"
+STATIC_ROOT: Path = env.path("STATIC_FOLDER", BASE_DIR / "var" / "static", validate=_folder)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 
@@ -218,12 +246,39 @@ MAX_IMPORT_BYTES: int = env.int("MAX_IMPORT_MB", 1024, validate=environs.validat
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_PHOTO_BYTES * 4 // 3 + 64 * 1024
 # Compared with the whole request, fields included; a larger one would lose its file.
 FILE_UPLOAD_MAX_MEMORY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE
+# Seconds in which a small request must have arrived, and in which every client must send something; the bytes a second
+# that a large one must reach at least; and the bytes of requests that a process holds at once.
+UPLOAD_TIMEOUT: int = env.int("UPLOAD_TIMEOUT", 15, validate=environs.validate.Range(1, 3600))
+UPLOAD_MIN_RATE: int = env.int("UPLOAD_MIN_RATE_KB", 16, validate=environs.validate.Range(1, 100_000)) * 1024
+UPLOAD_MEMORY: int = env.int("UPLOAD_MEMORY_MB", 256, validate=environs.validate.Range(1, 1_000_000)) * 1024 * 1024
 # The mobile app's test endpoint, which answers a result code without looking at the photo.
 MOBILE_SAMPLE_ENDPOINT: bool = env.bool("MOBILE_SAMPLE_ENDPOINT", False)
 
 # --- Inference --------------------------------------------------------------------------------
-INFERENCE_BACKEND: str = env.str("INFERENCE_BACKEND", "inference.serving.local.LocalBackend")
-INFERENCE_THREADS: int = env.int("INFERENCE_THREADS", os.cpu_count() or 1, validate=environs.validate.Range(1, 1024))
+# Addresses of the inference tier, where it is a tier of its own; all lead to the same replicas.
+INFERENCE_URL: list[str] = env.list("INFERENCE_URL", [], validate=_origins)
+# Both tiers know it; the inference tier answers nobody else.
+INFERENCE_SECRET: str = (
+    env.str("INFERENCE_SECRET", validate=environs.validate.Length(min=32))
+    if INFERENCE_URL
+    else env.str("INFERENCE_SECRET", "")
+)
+INFERENCE_BACKEND: str = env.str(
+    "INFERENCE_BACKEND",
+    "inference.serving.remote.RemoteBackend" if INFERENCE_URL else "inference.serving.local.LocalBackend",
+)
+# Processes that share the machine share its cores: with a thread a core in each, all would wait for each other.
+_PROCESSES = env.int("WEB_CONCURRENCY", 1, validate=environs.validate.Range(1, 1024))
+INFERENCE_THREADS: int = env.int(
+    "INFERENCE_THREADS", max(usable_cores() // _PROCESSES, 1), validate=environs.validate.Range(1, 1024)
+)
+# Photos analysed at once, milliseconds that a photo waits for others to be analysed with, and photos that may wait
+# for their turn: one more is refused as busy.
+INFERENCE_BATCH: int = env.int("INFERENCE_BATCH", 8, validate=environs.validate.Range(1, 1024))
+INFERENCE_WAIT: int = env.int("INFERENCE_WAIT", 0, validate=environs.validate.Range(0, 10_000))
+INFERENCE_QUEUE: int = env.int("INFERENCE_QUEUE", 64, validate=environs.validate.Range(1, 100_000))
+# Seconds until a photo is answered, or refused as busy.
+INFERENCE_TIMEOUT: int = env.int("INFERENCE_TIMEOUT", 10, validate=environs.validate.Range(1, 600))
 # Released weights, fetched from the "models" storage; it can be emptied at any time.
 MODEL_CACHE_FOLDER: Path = env.path("MODEL_CACHE_FOLDER", BASE_DIR / "var" / "models", validate=_folder)
 
@@ -258,7 +313,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Alpha Project",
     "DESCRIPTION": "A photo of a man's face in; one of five survey-derived face types out. Entertainment: "
     "it says what people perceive, never what a person is.",
-    "VERSION": "1.1.0",
+    "VERSION": "1.2.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
@@ -304,6 +359,10 @@ SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^health/"]
 if PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- Measurements -----------------------------------------------------------------------------
+# What reads /metrics; without it, there is no such address.
+METRICS_TOKEN: str = env.str("METRICS_TOKEN", "", validate=_token)
 
 # --- Logs -------------------------------------------------------------------------------------
 LOG_LEVEL: str = env.str("LOG_LEVEL", "INFO", validate=environs.validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))

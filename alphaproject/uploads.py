@@ -11,6 +11,10 @@ from django.core.files.uploadhandler import TemporaryFileUploadHandler
 ADMIN_PREFIX = "/admin/"
 
 
+class UploadMemoryFull(TimeoutError):
+    """There is no memory for this upload now. To the server's HTTP library it is a client that is not waited for."""
+
+
 class StaffUploadHandler(TemporaryFileUploadHandler):
     """Take from staff what is too large for memory, such as an archive of pictures, into a file that closing removes.
 

@@ -52,3 +52,87 @@ class CatalogueIncomplete(ClassificationError):
 
     status = 503
     code = "catalogue_incomplete"
+
+
+class LinkNotFound(ClassificationError):
+    """No such link to a result: it is incomplete, or its result is expired or deleted."""
+
+    status = 404
+    code = "link_not_found"
+
+
+class LinkRevoked(ClassificationError):
+    """The owner has withdrawn this link."""
+
+    status = 410
+    code = "link_revoked"
+
+
+class PhotoNotStored(ClassificationError):
+    """The owner did not let us keep the photo, so there is none to show."""
+
+    status = 409
+    code = "photo_not_stored"
+
+
+class InvitationNotFound(ClassificationError):
+    """No such invitation: the link is incomplete, was withdrawn, or went with its result."""
+
+    status = 404
+    code = "invitation_not_found"
+
+
+class InvitationTaken(ClassificationError):
+    """Somebody else joined by this invitation, which is for one."""
+
+    status = 409
+    code = "invitation_taken"
+
+
+class ComparisonNotFound(ClassificationError):
+    """No such comparison for this person: not begun, ended, expired, or other people's."""
+
+    status = 404
+    code = "comparison_not_found"
+
+
+class SameResult(ClassificationError):
+    """A result cannot be compared with itself."""
+
+    status = 422
+    code = "same_result"
+
+
+class TooManyComparisons(ClassificationError):
+    """This result takes part in as many comparisons or boards as one may."""
+
+    status = 422
+    code = "too_many_comparisons"
+
+
+class BoardNotFound(ClassificationError):
+    """No such board: the link is incomplete, or it was closed, left by all, or has expired."""
+
+    status = 404
+    code = "board_not_found"
+
+
+class BoardFull(ClassificationError):
+    """All seats are taken."""
+
+    status = 409
+    code = "board_full"
+
+
+class NicknameTaken(ClassificationError):
+    """Somebody on this board has this nickname."""
+
+    status = 409
+    code = "nickname_taken"
+
+
+class NotAllowed(ClassificationError):
+    """Only the board's owner, or the member, may do this."""
+
+    status = 403
+    code = "permission_denied"

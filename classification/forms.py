@@ -14,7 +14,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from classification.models import MBTI_CODES
-from classification.validators import OLDEST_BIRTH_DATE, validate_birth_date
+from classification.validators import IN_THE_FUTURE, OLDEST_BIRTH_DATE, TOO_LONG_AGO, validate_birth_date
 from inference.contracts import PHOTO_MEDIA_TYPES
 
 
@@ -48,6 +48,9 @@ class PhotoForm(forms.Form):
         widget=forms.HiddenInput, required=False, max_length=64, initial=partial(secrets.token_urlsafe, 16)
     )
 
+    # Where to go once there is a result, such as back to a friend's invitation.
+    next = forms.CharField(widget=forms.HiddenInput, required=False)
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["photo"].help_text = gettext("JPEG, PNG or WebP, up to %(size)d MB") % {
@@ -62,9 +65,15 @@ class PhotoForm(forms.Form):
             "the result page.",
             settings.RETENTION_DAYS,
         ) % {"days": settings.RETENTION_DAYS}
-        self.fields["birth_date"].widget.attrs |= {
+        birth_date = self.fields["birth_date"]
+        birth_date.widget.attrs |= {
             "min": OLDEST_BIRTH_DATE.isoformat(),
             "max": timezone.localdate().isoformat(),
+            # What to say, by the name of the browser's own finding (ValidityState).
+            "data-value-missing": birth_date.error_messages["required"],
+            "data-bad-input": birth_date.error_messages["invalid"],
+            "data-range-overflow": IN_THE_FUTURE,
+            "data-range-underflow": TOO_LONG_AGO,
         }
 
     def clean_photo(self) -> bytes:

@@ -16,6 +16,9 @@ VIEW_HEIGHTS = 1.6
 VIEW_ASPECT = 4 / 5
 # A letter tag's share of the view's width.
 TAG_SHARE = 0.075
+# Where the drawn figure (templates/classification/_portrait.html) has its face, in its own hundredths of width and
+# height: left, top, right, bottom.
+FIGURE_FACE = (0.29, 0.14, 0.71, 0.66)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +32,13 @@ class PartMark:
 
 @dataclass(frozen=True, slots=True)
 class Portrait:
-    """view: the piece of the photo that is shown. marks: in the order of the records."""
+    """view: the piece of the photo that is shown. figure: where a drawn person stands in for the one in the photo.
+
+    marks: in the order of the records.
+    """
 
     view: Box
+    figure: Box
     tag_size: int
     marks: list[PartMark]
 
@@ -42,6 +49,7 @@ def portrait_of(parts: Sequence[PartRecord], photo: Box) -> Portrait:
     tag_size = round(TAG_SHARE * view.width)
     return Portrait(
         view=view,
+        figure=_figure(outlines[FacePart.WHOLE_FACE]),
         tag_size=tag_size,
         marks=[PartMark(part, outline, _tag(part, outline, view, tag_size)) for part, outline in outlines.items()],
     )
@@ -65,6 +73,14 @@ def _view(face: Box, photo: Box) -> Box:
     width = max(width, face.width)
     x0 = _within((face.x0 + face.x1 - width) / 2, photo.x0, photo.x1 - width)
     y0 = _within((face.y0 + face.y1 - height) / 2, photo.y0, photo.y1 - height)
+    return _rounded(x0, y0, x0 + width, y0 + height)
+
+
+def _figure(face: Box) -> Box:
+    """The frame of the drawn figure whose face comes to lie where `face` is."""
+    left, top, right, bottom = FIGURE_FACE
+    width, height = face.width / (right - left), face.height / (bottom - top)
+    x0, y0 = face.x0 - left * width, face.y0 - top * height
     return _rounded(x0, y0, x0 + width, y0 + height)
 
 

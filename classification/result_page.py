@@ -56,15 +56,16 @@ class CelebrityCard:
     width: int
     height: int
     attribution: str
+    look_alike: bool
 
     @classmethod
-    def of(cls, image: CelebrityImage, language: str) -> Self:
-        return cls(image.celebrity.name(language), image.url, image.width, image.height, image.attribution)
+    def of(cls, image: CelebrityImage, language: str, *, look_alike: bool = False) -> Self:
+        return cls(image.celebrity.name(language), image.url, image.width, image.height, image.attribution, look_alike)
 
 
 @dataclass(frozen=True, slots=True)
 class ResultPage:
-    """photo: the upright photo as a data URI, where there is one to show."""
+    """photo: the address of the upright photo, or itself as a data URI, where there is one to show."""
 
     classification: Classification
     type_code: str
@@ -72,6 +73,7 @@ class ResultPage:
     type_name: str
     sentences: list[str]
     score: int
+    headline: str
     confidence: str
     between: str
     photo: str
@@ -80,7 +82,8 @@ class ResultPage:
     celebrities: list[CelebrityCard]
 
     @classmethod
-    def of(cls, answer: Answer) -> Self:
+    def of(cls, answer: Answer, *, photo_url: str = "") -> Self:
+        """What an answer shows; its photo from `photo_url` where the answer itself has none."""
         classification = answer.classification
         language = get_language() or classification.language
         types = catalog.selectors.face_types()
@@ -93,24 +96,50 @@ class ResultPage:
             type_name=classification.type.name(language),
             sentences=classification.type.sentences(language),
             score=round(classification.score),
+            headline=_headline(classification, language),
             confidence=_confidence_in_words(classification.confidence),
-            between=_between(classification, language),
-            photo=_data_uri(answer.preview) if answer.preview else "",
+            between=between_types(classification, language),
+            photo=_data_uri(answer.preview) if answer.preview else photo_url,
             portrait=portrait,
             parts=[
                 _part_card(record, mark, types, language)
                 for record, mark in zip(classification.parts, portrait.marks, strict=True)
             ],
-            celebrities=[CelebrityCard.of(image, language) for image in answer.celebrities],
+            celebrities=[
+                CelebrityCard.of(entry.image, language, look_alike=entry.look_alike) for entry in answer.gallery
+            ],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ResultSummary:
+    """A line of a list of results."""
+
+    classification: Classification
+    type_name: str
+    score: int
+
+    @classmethod
+    def of(cls, classification: Classification) -> Self:
+        language = get_language() or classification.language
+        return cls(classification, classification.type.name(language), round(classification.score))
+
+
+def _headline(classification: Classification, language: str) -> str:
+    """The result in one line, for titles."""
+    return gettext("%(type)s (%(letter)s), %(score)d out of 100") % {
+        "type": classification.type.name(language),
+        "letter": classification.type.letter,
+        "score": round(classification.score),
+    }
 
 
 def _confidence_in_words(confidence: float) -> str:
     return next(str(words) for floor, words in CONFIDENCE_WORDS if confidence >= floor)
 
 
-def _between(classification: Classification, language: str) -> str:
-    """The sentence that names both types where the answer is borderline, the higher type first."""
+def between_types(classification: Classification, language: str) -> str:
+    """The words that names both types where the answer is borderline, the higher type first."""
     if classification.borderline_with is None:
         return ""
     higher, lower = sorted((classification.type, classification.borderline_with), key=lambda each: each.rank)

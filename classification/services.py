@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import astuple, replace
+import time
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -13,13 +15,15 @@ from django.utils import timezone
 import catalog.selectors
 from catalog.models import CelebrityImage, FaceType
 from classification import photos
+from classification.boards import emptied_boards_closed
 from classification.counts import outcome_count
 from classification.errors import CatalogueIncomplete, IdempotencyConflict, StorageUnavailable, UnderAge
-from classification.models import Classification, Client, IdempotentRequest, PartRecord
+from classification.models import Classification, Client, IdempotentRequest
+from classification.models.classification import part_record
 from classification.selectors import Answer
 from inference import client as inference_client
+from inference.contracts import FaceAnalysis, InvalidImage, PhotoRefused, PhotoTooLarge, UnsupportedImage
 from inference.contracts import FaceType as TypeCode
-from inference.contracts import InvalidImage, PartAnalysis, PhotoRefused, PhotoTooLarge, UnsupportedImage
 from inference.scoring import judge
 
 CELEBRITY_COUNT = 4
@@ -50,7 +54,11 @@ def classification_create(
     if earlier and not with_preview:
         return earlier
     try:
-        analysis = inference_client.analyze(photo, keep_photo=store_photo or with_preview)
+        analysis = inference_client.analyze(
+            photo,
+            keep_photo=store_photo or with_preview,
+            deadline=time.monotonic() + settings.INFERENCE_TIMEOUT,
+        )
     except (PhotoRefused, InvalidImage, PhotoTooLarge, UnsupportedImage) as refusal:
         outcome_count(client=client, outcome=refusal.code)
         raise
@@ -60,7 +68,7 @@ def classification_create(
     verdict = judge(analysis.parts, analysis.calibration, catalog.selectors.active_policy())
     face_types = _all_face_types()
     face_type = face_types[verdict.type]
-    celebrities = gallery_for(face_type, client)
+    gallery = gallery_for(face_type, client, analysis)
     now = timezone.now()
     classification = Classification(
         birth_date=birth_date,
@@ -69,11 +77,12 @@ def classification_create(
         borderline_with=face_types[verdict.borderline_with] if verdict.borderline_with else None,
         score=verdict.score,
         confidence=verdict.confidence,
-        parts=[_part_record(part) for part in analysis.parts],
+        parts=[part_record(part) for part in analysis.parts],
         photo_width=analysis.photo_width,
         photo_height=analysis.photo_height,
         photo_key=photos.new_key() if store_photo else "",
-        celebrity_images=[image.pk for image in celebrities],
+        celebrity_images=[image.pk for image in gallery.images],
+        look_alikes=gallery.look_alikes,
         gate_version=analysis.models.gate,
         parts_version=analysis.models.parts,
         types_version=analysis.models.types,
@@ -103,14 +112,14 @@ def classification_create(
             classification.delete()
             raise
     outcome_count(client=client, outcome=face_type.code)
-    return Answer(classification, celebrities, preview=analysis.photo)
+    return Answer(classification, gallery.images, preview=analysis.photo)
 
 
 def classification_delete(classification: Classification) -> None:
     """Erase a record and its photo; the photo first, so that a failure leaves no photo unowned."""
     if classification.photo_key:
         photos.photo_delete(classification.photo_key)
-    classification.delete()
+    _records_erase([classification.pk])
 
 
 def expired_purge(*, batch_size: int = 500) -> int:
@@ -120,26 +129,53 @@ def expired_purge(*, batch_size: int = 500) -> int:
         for classification in batch:
             if classification.photo_key:
                 photos.photo_delete(classification.photo_key)
-        Classification.objects.filter(pk__in=[classification.pk for classification in batch]).delete()
+        _records_erase([classification.pk for classification in batch])
         erased += len(batch)
     return erased
 
 
-def gallery_for(face_type: FaceType, client: Client) -> list[CelebrityImage]:
-    """The celebrity images of one answer, at random.
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """images: all different. look_alikes: so many, from the first, were chosen because they are most like a face."""
+
+    images: list[CelebrityImage]
+    look_alikes: int
+
+
+def gallery_for(face_type: FaceType, client: Client, analysis: FaceAnalysis | None = None) -> Gallery:
+    """The celebrity images of one answer: those most like the face first, then, where there are fewer, random ones.
 
     The mobile app needs four, with their bytes: a type that has fewer fills up from its neighbours, and
     CatalogueIncomplete or PictureUnavailable is raised where that is not enough. Other clients get what
     there is.
     """
     is_mobile = client == Client.MOBILE
-    images = catalog.selectors.random_images(face_type, CELEBRITY_COUNT, fill_from_neighbours=is_mobile)
+    images = (
+        catalog.selectors.look_alikes(
+            face_type, CELEBRITY_COUNT, embedding=analysis.embedding, version=analysis.models.types
+        )
+        if analysis
+        else []
+    )
+    look_alikes = len(images)
+    if look_alikes < CELEBRITY_COUNT:
+        # As many as an answer has, so that enough are left when those that are shown already are taken away.
+        others = catalog.selectors.random_images(face_type, CELEBRITY_COUNT, fill_from_neighbours=is_mobile)
+        images += [image for image in others if image not in images][: CELEBRITY_COUNT - look_alikes]
     if is_mobile:
         if len(images) < CELEBRITY_COUNT:
             raise CatalogueIncomplete
         for image in images:
             catalog.selectors.image_bytes(image)
-    return images
+    return Gallery(images, look_alikes)
+
+
+def _records_erase(ids: list[UUID]) -> None:
+    """Erase records with all that hangs on them, and the boards that nobody else is on."""
+    with emptied_boards_closed(ids):
+        # Whoever joins something with one of them at this moment comes first and is erased with it, or is refused.
+        list(Classification.objects.select_for_update().filter(pk__in=ids).order_by("pk").values_list("pk"))
+        Classification.objects.filter(pk__in=ids).delete()
 
 
 def _age_on(day: date, birth_date: date) -> int:
@@ -152,15 +188,6 @@ def _all_face_types() -> dict[str, FaceType]:
     if len(face_types) < len(TypeCode):
         raise CatalogueIncomplete
     return face_types
-
-
-def _part_record(part: PartAnalysis) -> PartRecord:
-    return {
-        "part": part.part.value,
-        "box": [round(edge, 1) for edge in astuple(part.box)],
-        "type": part.type.value,
-        "probabilities": [round(probability, 4) for probability in part.probabilities],
-    }
 
 
 def _idempotent_request(

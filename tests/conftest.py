@@ -22,7 +22,11 @@ from tests.images import encode
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--database-only", action="store_true", help="Run only the tests that use the database.")
+    parser.addoption(
+        "--database-only",
+        action="store_true",
+        help="Run only the tests that use the database, and none that take a browser or a cluster to do so.",
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -31,7 +35,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     uses, others = [], []
     for item in items:
         fixtures = {"db", "transactional_db"}.intersection(getattr(item, "fixturenames", ()))
-        (uses if fixtures or item.get_closest_marker("django_db") else others).append(item)
+        is_large = item.get_closest_marker("browser") or item.get_closest_marker("cluster")
+        uses_database = bool(fixtures) or item.get_closest_marker("django_db")
+        (uses if uses_database and not is_large else others).append(item)
     config.hook.pytest_deselected(items=others)
     items[:] = uses
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from inference.client import BackendOptions
 from inference.contracts import (
     Box,
     DetectedFace,
@@ -13,7 +14,6 @@ from inference.contracts import (
     InferenceError,
     ModelVersions,
     PartAnalysis,
-    PhotoLimits,
     PhotoRefused,
     Point,
     RefusalReason,
@@ -33,14 +33,14 @@ class FakeBackend:
 
     loads_weights: ClassVar[bool] = False
 
-    def __init__(self, *, limits: PhotoLimits | None = None, threads: int = 1) -> None:
-        self.limits = limits
+    def __init__(self, options: BackendOptions | None = None) -> None:
+        self.limits = options.limits if options else None
         self.sees = FaceType.BETA
         self.refuses_with: RefusalReason | None = None
         self.fails_with: InferenceError | None = None
         self.photos_analysed = 0
 
-    def analyze(self, photo: bytes, *, keep_photo: bool = False) -> FaceAnalysis:
+    def analyze(self, photo: bytes, *, keep_photo: bool = False, deadline: float | None = None) -> FaceAnalysis:
         decoded = decode(photo, self.limits)
         self.photos_analysed += 1
         if self.fails_with:
@@ -75,6 +75,7 @@ class FakeBackend:
                 PartAnalysis(part=part, box=box, probabilities=probabilities)  # type: ignore[arg-type]
                 for part, box in zip(FacePart, boxes, strict=True)
             ),
+            box_confidence=0.9,
             embedding=(1.0, *(0.0,) * 127),
             # The raw score of a face that is wholly of one type, to the middle of that type's range.
             calibration=ScoreCalibration(

@@ -23,6 +23,7 @@ from catalog.admin.surveys import add_to_survey
 from catalog.errors import CatalogError
 from catalog.models import CelebrityImage, FaceType, ImageLabel
 from catalog.models.labels import LabelSource, LabelState
+from catalog.services.embeddings import embedding_of, embeddings_set
 from catalog.services.image_check import picture_check
 from catalog.services.images import (
     image_add_picture,
@@ -35,7 +36,7 @@ from catalog.services.images import (
 )
 from catalog.services.labels import part_labels_set_types
 from catalog.services.pictures import Picture
-from inference.contracts import FacePart
+from inference.contracts import FaceAnalysis, FacePart
 
 _NEEDED_TO_PUBLISH = ("face_type", "source", "licence")
 
@@ -78,6 +79,9 @@ class NewImageForm(ImageForm):
         help_text=_("Even if it looks like another picture, or no usable face is found in it."),
     )
 
+    # What the models say of the upload, where they were asked.
+    analysis: FaceAnalysis | None = None
+
     def clean_upload(self) -> Picture:
         upload: UploadedFile[bytes] = self.cleaned_data["upload"]
         try:
@@ -90,7 +94,7 @@ class NewImageForm(ImageForm):
         picture = cleaned.get("upload")
         if picture and not cleaned.get("add_anyway"):
             try:
-                picture_check(picture=picture)
+                self.analysis = picture_check(picture=picture)
             except CatalogError as error:
                 self.add_error("upload", forms.ValidationError(str(error), code=error.code))
         return cleaned
@@ -211,6 +215,8 @@ class CelebrityImageAdmin(CatalogAdmin):
             del values["add_anyway"]
             face_type = values.pop("face_type")
             image = image_add_picture(picture=values.pop("upload"), **values)
+            if isinstance(form, NewImageForm) and form.analysis:
+                embeddings_set({image.pk: embedding_of(form.analysis)})
             if face_type:
                 _set_type(image, face_type)
         if publish:

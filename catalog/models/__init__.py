@@ -1,4 +1,5 @@
 from catalog.models.celebrities import Celebrity, CelebrityImage
+from catalog.models.embeddings import ImageEmbedding
 from catalog.models.face_types import FaceType
 from catalog.models.guidance import Guidance
 from catalog.models.jobs import Job, JobRow
@@ -11,6 +12,7 @@ __all__ = [
     "CelebrityImage",
     "FaceType",
     "Guidance",
+    "ImageEmbedding",
     "ImageLabel",
     "Job",
     "JobRow",

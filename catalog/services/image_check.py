@@ -8,11 +8,14 @@ from catalog.errors import ImageRefused, ModelsBusy, SimilarImage
 from catalog.models import CelebrityImage
 from catalog.services.analysis import analyse_many, refusal_sentence
 from catalog.services.pictures import Picture
-from inference.contracts import Busy, InferenceError, PhotoRefused
+from inference.contracts import Busy, FaceAnalysis, InferenceError, PhotoRefused
 
 
-def picture_check(*, picture: Picture) -> None:
-    """Raises SimilarImage where the catalogue has it in another guise, ImageRefused where it shows no usable face."""
+def picture_check(*, picture: Picture) -> FaceAnalysis:
+    """What the models say of it.
+
+    Raises SimilarImage where the catalogue has it in another guise, ImageRefused where it shows no usable face.
+    """
     if similar := CelebrityImage.objects.similar_to(picture.hash):
         image = CelebrityImage.objects.select_related("celebrity").get(pk=similar[0])
         raise SimilarImage(_("It looks like a picture in the catalogue: %(image)s.") % {"image": image})
@@ -23,3 +26,4 @@ def picture_check(*, picture: Picture) -> None:
         raise ModelsBusy(_("The models are busy. Please try again in a moment."))
     if isinstance(answer, InferenceError):
         raise ImageRefused(_("The models could not analyse the picture: %(code)s") % {"code": answer.code})
+    return answer

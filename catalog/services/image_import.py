@@ -20,13 +20,14 @@ from catalog.models.jobs import Outcome
 from catalog.models.labels import LabelSource
 from catalog.services.analysis import analyse_many, refusal_sentence
 from catalog.services.archives import Archive, normal_name
+from catalog.services.embeddings import Embedding, embeddings_set
 from catalog.services.images import image_add_picture
 from catalog.services.jobs import is_in_state, job_create, job_set_state, outcome_counts, pending_rows, rows_finish
 from catalog.services.labels import part_labels_set_types
 from catalog.services.pictures import Picture, picture_from_upload
 from catalog.services.tables import TableRow, table_read
 from catalog.similarity import SAME_PICTURE_DISTANCE, PerceptualHash
-from inference.contracts import FacePart, InferenceError, PhotoRefused
+from inference.contracts import FaceAnalysis, FacePart, InferenceError, PhotoRefused
 
 NEEDED_COLUMNS = ("file", "name_ko", "name_en")
 OTHER_COLUMNS = ("source", "licence", "attribution", "type")
@@ -167,6 +168,14 @@ class ImportAdder:
                 },
                 source=LabelSource.CURATOR,
             )
+            embeddings_set(
+                {
+                    row.image_id: Embedding(row.values["embedding"], row.values["embedded_by"])
+                    for row in rows
+                    # Rows checked before there were embeddings have none.
+                    if row.outcome == Outcome.ADDED and row.image_id is not None and "embedding" in row.values
+                }
+            )
             rows_finish(job=self._job, rows=rows)
         return True
 
@@ -191,7 +200,7 @@ class ImportAdder:
         return self._celebrities[key]
 
 
-def _judge(row: JobRow, picture: Picture, answer: object) -> None:
+def _judge(row: JobRow, picture: Picture, answer: FaceAnalysis | InferenceError) -> None:
     if isinstance(answer, PhotoRefused):
         row.outcome, row.message = Outcome.REFUSED, refusal_sentence(answer.reason)
     elif isinstance(answer, InferenceError):
@@ -200,6 +209,7 @@ def _judge(row: JobRow, picture: Picture, answer: object) -> None:
     else:
         row.outcome = Outcome.READY
         row.values |= {"sha256": picture.sha256, "bands": picture.hash.bands, "fine": picture.hash.fine}
+        row.values |= {"embedding": answer.embedding, "embedded_by": answer.models.types}
 
 
 def _pictures_of(archive: Archive, rows: Collection[JobRow], language: str) -> dict[JobRow, Picture]:

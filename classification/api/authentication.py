@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
 from rest_framework.request import Request
 
 from classification.staff_tokens import InvalidStaffToken, user_of
@@ -20,6 +20,13 @@ class OwnerTokenAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002
         return "Bearer"
+
+
+def owner_token_of(request: Request) -> str:
+    """The token that came with the request; raises NotAuthenticated where none did."""
+    if not isinstance(request.auth, str):
+        raise NotAuthenticated
+    return request.auth
 
 
 class OwnerTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -15,7 +15,7 @@ from typing import Any
 from django.utils import translation
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import cache_control
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ParseError, ValidationError
 from rest_framework.parsers import JSONParser
@@ -26,10 +26,13 @@ from rest_framework.views import APIView
 import catalog.selectors
 from catalog.models import CelebrityImage, FaceType
 from classification import services
+from classification.api import examples
+from classification.api.documentation import example_of, json_body
 from classification.api.serializers import BirthDateField, MbtiField
 from classification.api.uploads import refuse_oversized
 from classification.errors import UnderAge
 from classification.models import Client
+from classification.problems import status_of
 from inference.contracts import PhotoRefused
 
 IMAGE_KEYS = ("img1", "img2", "img3", "img4")
@@ -122,12 +125,48 @@ class LegacyView(APIView):
         return response  # type: ignore[no-any-return]
 
 
-# Both endpoints take and give the same; the app reads the same keys whatever the status.
+_PROBLEMS = (
+    "invalid",
+    "invalid_image",
+    "length_required",
+    "photo_too_large",
+    "unsupported_image",
+    "throttled",
+    "busy",
+    "storage_unavailable",
+    "catalogue_incomplete",
+)
+
+
+def _mobile_problems() -> dict[tuple[int, str], OpenApiResponse]:
+    """By status: the app reads the same keys whatever it is."""
+    by_status: dict[int, list[str]] = {}
+    for code in _PROBLEMS:
+        by_status.setdefault(status_of(code), []).append(code)
+    return {
+        (status, "application/json"): OpenApiResponse(
+            RegisterResultSerializer,
+            ", ".join(f"`{code}`" for code in codes),
+            [OpenApiExample(code, without_result(example_of(code))) for code in codes],
+        )
+        for status, codes in by_status.items()
+    }
+
+
+# Both endpoints take and give the same.
 mobile_schema = partial(
     extend_schema,
-    request=RegisterRequestSerializer,
+    request=json_body(RegisterRequestSerializer, examples.MOBILE_REQUEST),
     responses={
-        (status, "application/json"): RegisterResultSerializer for status in (200, 400, 411, 413, 415, 429, 503)
+        200: OpenApiResponse(
+            RegisterResultSerializer,
+            "A type; or, where no face could be judged, the request's own `result` with `human` false.",
+            [
+                OpenApiExample("type", examples.MOBILE_RESULT),
+                OpenApiExample("no usable face", examples.MOBILE_NO_RESULT),
+            ],
+        ),
+        **_mobile_problems(),
     },
     auth=[],
     tags=["mobile app"],
@@ -169,7 +208,7 @@ class RegisterUserImageSampleView(LegacyView):
         if code not in face_types:
             return Response(_no_face(body))
         face_type = face_types[code]
-        return Response(_result(face_type, services.gallery_for(face_type, Client.MOBILE)))
+        return Response(_result(face_type, services.gallery_for(face_type, Client.MOBILE).images))
 
 
 def _validated(request: Request) -> dict[str, Any]:

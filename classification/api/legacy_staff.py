@@ -15,7 +15,7 @@ from django.http import Http404
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import get_language
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers, status
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.exceptions import NotFound, ValidationError
@@ -32,28 +32,25 @@ from catalog.models import Celebrity, CelebrityImage, FaceType
 from catalog.services import legacy
 from catalog.services.images import image_add
 from classification import services, staff
+from classification.api import examples
 from classification.api.authentication import StaffTokenAuthentication
+from classification.api.documentation import PHOTO_REFUSED, RETRY_AFTER, answer, json_body, problems
 from classification.api.legacy import LegacyJSONParser
 from classification.api.serializers import TYPE_CHOICES, BirthDateField, FaceTypeSerializer, MbtiField
 from classification.api.uploads import refuse_oversized
-from classification.api.views import no_store, problems
+from classification.api.views import no_store
 from classification.models import Classification, Client
 
 VIEW_PERSON = "classification.view_photo"
 MAX_IMAGES = 100
 
 _STAFF_PROBLEMS = {
-    401: "`not_authenticated`: no staff session, and no staff token that is valid.",
-    403: "`permission_denied`: the caller's role may not do this.",
+    "not_authenticated": "no staff session, and no staff token that is valid",
+    "permission_denied": "the caller's role may not do this",
 }
-_INVALID = {400: "`invalid`"}
-_NOT_FOUND = {404: "`not_found`"}
-_PICTURE = {
-    400: "`invalid`, `invalid_image`",
-    409: "`duplicate_image`",
-    413: "`photo_too_large`",
-    503: "`storage_unavailable`",
-}
+_INVALID = {"invalid": ""}
+_NOT_FOUND = {"not_found": ""}
+_PICTURE = dict.fromkeys(("invalid", "invalid_image", "duplicate_image", "photo_too_large", "storage_unavailable"), "")
 
 
 class HasPermission(BasePermission):
@@ -200,7 +197,10 @@ class ReadUserView(StaffView, ListAPIView[Classification]):
     @extend_schema(
         operation_id="staff_read_user",
         tags=["source system"],
-        responses={200: UserSerializer(many=True), **problems(_STAFF_PROBLEMS | _NOT_FOUND)},
+        responses={
+            200: answer(UserSerializer(many=True), "One page.", examples.STAFF_USER),
+            **problems(_STAFF_PROBLEMS | {"not_found": "no such page"}),
+        },
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
@@ -216,19 +216,28 @@ class CreateUserView(StaffView):
     @extend_schema(
         operation_id="staff_create_user",
         tags=["source system"],
-        request=NewUserSerializer,
+        request=json_body(NewUserSerializer, examples.STAFF_NEW_USER),
+        parameters=[RETRY_AFTER],
         responses={
-            201: CreatedUserSerializer,
+            201: answer(CreatedUserSerializer, "The new row.", examples.STAFF_CREATED_USER),
             **problems(
                 _STAFF_PROBLEMS
-                | {
-                    400: "`invalid`, `invalid_image`",
-                    413: "`photo_too_large`",
-                    415: "`unsupported_image`",
-                    422: "The photo or the person is refused, as by `classifications/`.",
-                    429: "`throttled`",
-                    503: "`busy`; `storage_unavailable`; `catalogue_incomplete`",
-                }
+                | dict.fromkeys(
+                    (
+                        "invalid",
+                        "invalid_image",
+                        "length_required",
+                        "photo_too_large",
+                        "unsupported_image",
+                        *PHOTO_REFUSED,
+                        "throttled",
+                        "busy",
+                        "storage_unavailable",
+                        "catalogue_incomplete",
+                    ),
+                    "",
+                ),
+                errors={"age": ["This field is required."]},
             ),
         },
     )
@@ -255,8 +264,14 @@ class PatchUserView(StaffView):
     @extend_schema(
         operation_id="staff_patch_user",
         tags=["source system"],
-        request=CorrectionSerializer,
-        responses={200: UserSerializer, **problems(_STAFF_PROBLEMS | _INVALID | _NOT_FOUND)},
+        request=json_body(CorrectionSerializer, examples.STAFF_CORRECTION),
+        responses={
+            200: answer(UserSerializer, "The row as it is now.", examples.STAFF_USER),
+            **problems(
+                _STAFF_PROBLEMS | _INVALID | _NOT_FOUND,
+                errors={"name": ["Only these change: cft_result, age, mbti."]},
+            ),
+        },
     )
     def patch(self, request: Request, classification_id: UUID) -> Response:
         correction = _validated(CorrectionSerializer(data=request.data))
@@ -279,8 +294,8 @@ class DeleteUserView(StaffView):
         operation_id="staff_delete_user",
         tags=["source system"],
         responses={
-            204: None,
-            **problems(_STAFF_PROBLEMS | _NOT_FOUND | {503: "`storage_unavailable`: nothing was erased."}),
+            204: OpenApiResponse(description="Erased, with the photo where one was kept."),
+            **problems(_STAFF_PROBLEMS | _NOT_FOUND | {"storage_unavailable": "nothing was erased"}),
         },
     )
     def delete(self, request: Request, classification_id: UUID) -> Response:  # noqa: ARG002
@@ -296,8 +311,11 @@ class CreateMaleView(StaffView):
     @extend_schema(
         operation_id="staff_create_male",
         tags=["source system"],
-        request=MaleSerializer,
-        responses={200: FaceTypeSerializer, **problems(_STAFF_PROBLEMS | _INVALID)},
+        request=json_body(MaleSerializer, examples.STAFF_MALE),
+        responses={
+            200: answer(FaceTypeSerializer, "The type.", examples.BETA),
+            **problems(_STAFF_PROBLEMS | _INVALID, errors={"male_type": ["2 is beta."]}),
+        },
     )
     def post(self, request: Request) -> Response:
         male = _validated(MaleSerializer(data=request.data))
@@ -316,8 +334,11 @@ class CreateMaleImageView(StaffView):
     @extend_schema(
         operation_id="staff_create_male_img",
         tags=["source system"],
-        request=NewImageSerializer,
-        responses={201: ImageSerializer, **problems(_STAFF_PROBLEMS | _PICTURE)},
+        request=json_body(NewImageSerializer, examples.STAFF_NEW_IMAGE),
+        responses={
+            201: answer(ImageSerializer, "The new row.", examples.STAFF_IMAGE),
+            **problems(_STAFF_PROBLEMS | _PICTURE, errors={"url": ["This is not base64."]}),
+        },
     )
     def post(self, request: Request) -> Response:
         values = _validated(NewImageSerializer(data=request.data))
@@ -338,8 +359,11 @@ class CreateTypeMaleImagesView(StaffView):
         operation_id="staff_create_type_male_img",
         tags=["source system"],
         parameters=[OpenApiParameter("type", OpenApiTypes.STR, required=True, enum=[code for code, _ in TYPE_CHOICES])],
-        request=NewImagesSerializer,
-        responses={200: ImageOutcomeSerializer(many=True), **problems(_STAFF_PROBLEMS | _PICTURE | _NOT_FOUND)},
+        request=json_body(NewImagesSerializer, examples.STAFF_NEW_IMAGES),
+        responses={
+            200: answer(ImageOutcomeSerializer(many=True), "One for each image sent.", examples.STAFF_IMAGE_OUTCOME),
+            **problems(_STAFF_PROBLEMS | _PICTURE | _NOT_FOUND, errors={"images": ["This field is required."]}),
+        },
     )
     def post(self, request: Request) -> Response:
         face_type = catalog.selectors.face_type_by_code(request.query_params.get("type", ""))

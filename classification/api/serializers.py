@@ -10,6 +10,7 @@ from rest_framework import serializers
 
 from catalog.models import CelebrityImage, FaceType
 from classification.models import MBTI_CODES
+from classification.selectors import GalleryEntry
 from classification.validators import validate_birth_date
 from inference.contracts import FacePart
 from inference.contracts import FaceType as TypeCode
@@ -82,6 +83,18 @@ class CelebrityImageSerializer(serializers.Serializer[CelebrityImage]):
         return str(self.context["request"].build_absolute_uri(image.url))
 
 
+class GalleryEntrySerializer(CelebrityImageSerializer):
+    """A celebrity of a result; the most alike come first."""
+
+    look_alike = serializers.BooleanField(
+        help_text="True: chosen because the face is most like this one. False: one of the type at random."
+    )
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        entry: GalleryEntry = instance
+        return {**CelebrityImageSerializer(entry.image, context=self.context).data, "look_alike": entry.look_alike}
+
+
 class PartSerializer(serializers.Serializer[Any]):
     """One part of the face. box: x0, y0, x1, y1 in pixels of the upright photo."""
 
@@ -110,7 +123,7 @@ class ClassificationSerializer(serializers.Serializer[Any]):
     confidence = serializers.FloatField(source="classification.confidence", min_value=0, max_value=1)
     borderline_with = FaceTypeSerializer(source="classification.borderline_with", allow_null=True)
     parts = PartSerializer(source="classification.parts", many=True)
-    celebrities = CelebrityImageSerializer(many=True)
+    celebrities = GalleryEntrySerializer(source="gallery", many=True)
     model = ModelsSerializer(source="classification")
     created_at = serializers.DateTimeField(source="classification.created_at")
     expires_at = serializers.DateTimeField(source="classification.expires_at")

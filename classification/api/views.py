@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -10,10 +11,9 @@ from django.db.models import QuerySet
 from django.utils.decorators import method_decorator
 from django.utils.translation import get_language
 from django.views.decorators.cache import cache_control
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiExample, OpenApiRequest, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import status
-from rest_framework.exceptions import NotAuthenticated, NotFound
+from rest_framework.exceptions import NotFound
 from rest_framework.generics import ListAPIView
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.parsers import MultiPartParser
@@ -24,7 +24,16 @@ from rest_framework.views import APIView
 import catalog.selectors
 from catalog.models import CelebrityImage, FaceType
 from classification import selectors, services
-from classification.api.authentication import OwnerTokenAuthentication
+from classification.api import examples
+from classification.api.authentication import OwnerTokenAuthentication, owner_token_of
+from classification.api.documentation import (
+    IDEMPOTENCY_KEY,
+    NOT_OWNED,
+    PHOTO_REFUSED,
+    RETRY_AFTER,
+    answer,
+    problems,
+)
 from classification.api.serializers import (
     CelebrityImageSerializer,
     ClassificationSerializer,
@@ -32,29 +41,15 @@ from classification.api.serializers import (
     FaceTypeSerializer,
     LimitsSerializer,
     PhotoUploadSerializer,
-    ProblemSerializer,
 )
 from classification.api.uploads import refuse_oversized
 from classification.models import Client
-from classification.problems import PROBLEM_MEDIA_TYPE
 from inference.contracts import PHOTO_MEDIA_TYPES, PhotoLimits
 
 SLOT = re.compile(r"[0-9]{1,9}")
 
 
-def problems(descriptions: dict[int, str]) -> dict[tuple[int, str], OpenApiResponse]:
-    """The problem answers of an operation, for the schema: by status, what its codes mean."""
-    return {
-        (status_code, PROBLEM_MEDIA_TYPE): OpenApiResponse(ProblemSerializer, description)
-        for status_code, description in descriptions.items()
-    }
-
-
-NOT_OWNED = {
-    401: "`not_authenticated`: no owner token was sent.",
-    404: "`not_found`: no such result for this owner, or it is expired or deleted.",
-}
-NO_SUCH_TYPE = {404: "`not_found`: no such type."}
+NO_SUCH_TYPE = {"not_found": "no such type"}
 # An answer about one person is nobody else's, and no cache's.
 no_store = method_decorator(cache_control(no_store=True, private=True), name="dispatch")
 
@@ -68,32 +63,31 @@ class ClassificationCreateView(APIView):
 
     @extend_schema(
         operation_id="classifications_create",
-        request={"multipart/form-data": PhotoUploadSerializer},
-        parameters=[
-            OpenApiParameter(
-                "Idempotency-Key",
-                OpenApiTypes.STR,
-                OpenApiParameter.HEADER,
-                description="A request sent again under the same key gets the first one's answer.",
+        request={
+            "multipart/form-data": OpenApiRequest(
+                PhotoUploadSerializer, examples=[OpenApiExample("form", examples.PHOTO_UPLOAD)]
             )
-        ],
+        },
+        parameters=[IDEMPOTENCY_KEY, RETRY_AFTER],
         responses={
-            201: CreatedClassificationSerializer,
+            201: answer(CreatedClassificationSerializer, "The type, and why.", examples.CREATED_CLASSIFICATION),
             **problems(
                 {
-                    400: "`invalid`, `invalid_image`",
-                    411: "`length_required`: a body of unknown length.",
-                    413: "`photo_too_large`",
-                    415: "`unsupported_image`, `unsupported_media_type`",
-                    422: (
-                        "The photo is refused: `no_face`, `multiple_faces`, `face_too_small`, `face_cut_off`, "
-                        "`face_covered`, `face_turned_away`, `parts_not_found`, `too_dark`, `too_blurry`; or the "
-                        "person: `under_age`; or the Idempotency-Key was used for another request: "
-                        "`idempotency_conflict`."
-                    ),
-                    429: "`throttled`, with Retry-After",
-                    503: "`busy`, with Retry-After; `storage_unavailable`; `catalogue_incomplete`",
-                }
+                    "invalid": "a field is missing or wrong; `errors` names it",
+                    "invalid_image": "the photo cannot be decoded",
+                    "length_required": "a body of unknown length",
+                    "upload_timeout": "the body came too slowly",
+                    "photo_too_large": "too many bytes or pixels; see `limits/`",
+                    "unsupported_image": "the photo is of another format; see `limits/`",
+                    "unsupported_media_type": "the body is no form",
+                    **PHOTO_REFUSED,
+                    "idempotency_conflict": "the key was used for another request",
+                    "throttled": "",
+                    "busy": "send it again, under the same key",
+                    "storage_unavailable": "the photo could not be kept; nothing was",
+                    "catalogue_incomplete": "a curator has to complete the catalogue first",
+                },
+                errors={"birth_date": ["This field is required."]},
             ),
         },
         auth=[],
@@ -121,25 +115,38 @@ class ClassificationDetailView(APIView):
     authentication_classes = [OwnerTokenAuthentication]
 
     @extend_schema(
-        operation_id="classifications_retrieve", responses={200: ClassificationSerializer, **problems(NOT_OWNED)}
+        operation_id="classifications_retrieve",
+        responses={
+            200: answer(ClassificationSerializer, "The result as it was given.", examples.CLASSIFICATION),
+            **problems(NOT_OWNED),
+        },
     )
     def get(self, request: Request, classification_id: UUID) -> Response:
-        answer = selectors.answer_for_owner(classification_id=classification_id, owner_token=_owner_token(request))
+        answer = selectors.answer_for_owner(classification_id=classification_id, owner_token=owner_token_of(request))
         return Response(ClassificationSerializer(answer, context={"request": request}).data)
 
     @extend_schema(
         operation_id="classifications_destroy",
-        responses={204: None, **problems(NOT_OWNED | {503: "`storage_unavailable`: nothing was erased."})},
+        responses={
+            204: OpenApiResponse(description="The result is erased, and its photo where one was kept."),
+            **problems(NOT_OWNED | {"storage_unavailable": "nothing was erased; try again later"}),
+        },
     )
     def delete(self, request: Request, classification_id: UUID) -> Response:
         classification = selectors.classification_for_owner(
-            classification_id=classification_id, owner_token=_owner_token(request)
+            classification_id=classification_id, owner_token=owner_token_of(request)
         )
         services.classification_delete(classification)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-@extend_schema_view(get=extend_schema(operation_id="types_list", auth=[]))
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="types_list",
+        responses=answer(FaceTypeSerializer(many=True), "All five, best first.", examples.ALPHA),
+        auth=[],
+    )
+)
 class TypeListView(ListAPIView[FaceType]):
     """The five types, best first."""
 
@@ -153,7 +160,7 @@ class TypeDetailView(APIView):
 
     @extend_schema(
         operation_id="types_retrieve",
-        responses={200: FaceTypeSerializer, **problems(NO_SUCH_TYPE)},
+        responses={200: answer(FaceTypeSerializer, "The type.", examples.ALPHA), **problems(NO_SUCH_TYPE)},
         auth=[],
     )
     def get(self, request: Request, code: str) -> Response:  # noqa: ARG002
@@ -168,6 +175,14 @@ class GalleryPagination(CursorPagination):
     page_size_query_param = "page_size"
     max_page_size = 100
 
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        described: dict[str, Any] = super().get_paginated_response_schema(schema)
+        # The parent's examples are of a made-up address.
+        page = "https://alpha.example/api/v1/types/alpha/celebrities/?cursor="
+        described["properties"]["next"]["example"] = f"{page}cD0zOQ%3D%3D"
+        described["properties"]["previous"]["example"] = f"{page}cj0xJnA9MjA%3D"
+        return described
+
     def decode_cursor(self, request: Request) -> Cursor | None:
         cursor = super().decode_cursor(request)
         # The parent lets any text through to the database.
@@ -179,7 +194,10 @@ class GalleryPagination(CursorPagination):
 @extend_schema_view(
     get=extend_schema(
         operation_id="types_celebrities_list",
-        responses={200: CelebrityImageSerializer(many=True), **problems(NO_SUCH_TYPE)},
+        responses={
+            200: answer(CelebrityImageSerializer(many=True), "One page.", examples.CELEBRITY),
+            **problems({"not_found": "no such type, or no such page"}),
+        },
         auth=[],
     )
 )
@@ -198,7 +216,11 @@ class TypeCelebritiesView(ListAPIView[CelebrityImage]):
 class LimitsView(APIView):
     """What a photo and a person must satisfy here."""
 
-    @extend_schema(operation_id="limits_retrieve", responses=LimitsSerializer, auth=[])
+    @extend_schema(
+        operation_id="limits_retrieve",
+        responses=answer(LimitsSerializer, "What holds here.", examples.LIMITS),
+        auth=[],
+    )
     def get(self, request: Request) -> Response:  # noqa: ARG002
         return Response(
             LimitsSerializer(
@@ -213,9 +235,3 @@ class LimitsView(APIView):
                 }
             ).data
         )
-
-
-def _owner_token(request: Request) -> str:
-    if not isinstance(request.auth, str):
-        raise NotAuthenticated
-    return request.auth

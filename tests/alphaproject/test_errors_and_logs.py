@@ -22,7 +22,7 @@ def formatted(record: logging.LogRecord) -> str:
 
 
 class BrokenBackend:
-    def analyze(self, photo: bytes, *, keep_photo: bool = False) -> FaceAnalysis:
+    def analyze(self, photo: bytes, *, keep_photo: bool = False, deadline: float | None = None) -> FaceAnalysis:
         raise RuntimeError(SECRET)
 
 

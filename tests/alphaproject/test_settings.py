@@ -51,6 +51,7 @@ def test_secrets_alone_are_enough() -> None:
         ("ALLOWED_HOSTS", ""),
         ("CSRF_TRUSTED_ORIGINS", "alpha.example"),
         ("STORAGE_FOLDER", ""),
+        ("STATIC_FOLDER", ""),
         ("MODEL_CACHE_FOLDER", ""),
         ("S3_BUCKET", None),
         ("S3_BUCKET", ""),
@@ -63,6 +64,16 @@ def test_secrets_alone_are_enough() -> None:
         ("RETENTION_DAYS", "0"),
         ("RETENTION_DAYS", "99999999999"),
         ("INFERENCE_THREADS", "0"),
+        ("INFERENCE_BATCH", "0"),
+        ("INFERENCE_WAIT", "-1"),
+        ("INFERENCE_QUEUE", "0"),
+        ("INFERENCE_TIMEOUT", "0"),
+        ("UPLOAD_TIMEOUT", "0"),
+        ("UPLOAD_MIN_RATE_KB", "fast"),
+        ("UPLOAD_MEMORY_MB", "0"),
+        ("WEB_CONCURRENCY", "0"),
+        ("METRICS_TOKEN", "too short"),
+        ("CACHE_URL", "localhost:6379"),
         ("THROTTLE_CLASSIFY", "often"),
         ("THROTTLE_CLASSIFY", "0/min"),
         ("PROXY_COUNT", "-1"),
@@ -115,6 +126,34 @@ def test_sample_endpoint_is_there_only_where_it_is_turned_on(enabled: str | None
 
     assert (outcome.returncode == 0) == resolves
     assert resolves or "Resolver404" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "secret", "named"),
+    [
+        ("gpu-1:8100", "s" * 32, "INFERENCE_URL"),
+        ("http://gpu-1:8100", None, "INFERENCE_SECRET"),
+        ("http://gpu-1:8100", "s" * 31, "INFERENCE_SECRET"),
+    ],
+)
+def test_an_inference_tier_needs_addresses_and_a_secret(url: str, secret: str | None, named: str) -> None:
+    outcome = start(INFERENCE_URL=url, INFERENCE_SECRET=secret)
+
+    assert outcome.returncode != 0
+    assert named in outcome.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("url", "backend"),
+    [
+        (None, "inference.serving.local.LocalBackend"),
+        ("http://gpu-1:8100,http://gpu-2:8100", "inference.serving.remote.RemoteBackend"),
+    ],
+)
+def test_an_inference_tiers_address_is_all_that_it_takes_to_use_it(url: str | None, backend: str) -> None:
+    show = "from alphaproject.settings import INFERENCE_BACKEND; print(INFERENCE_BACKEND)"
+
+    assert start(show, INFERENCE_URL=url, INFERENCE_SECRET="s" * 32).stdout.strip() == backend
 
 
 def test_unknown_inference_backend_stops_the_server_and_is_named() -> None:

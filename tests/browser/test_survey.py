@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
 from catalog.models import CelebrityImage, ImageLabel, PartLabel, Rater, Rating, Survey
 from catalog.services.seed import catalog_seed
-from tests.browser.conftest import PHONE, TIMEOUT_MILLISECONDS, take_screenshot
+from tests.browser.conftest import PHONE, TIMEOUT_MILLISECONDS, serious_violations, take_screenshot
 from tests.catalog.factories import make_face_types
 from tests.catalog.raters import QUESTION, add_image, add_images, make_open_survey
 
@@ -100,15 +99,6 @@ def wait_for(condition: Callable[[], object]) -> None:
 
 def values() -> list[float]:
     return list(Rating.objects.order_by("pk").values_list("value", flat=True))
-
-
-def serious_violations(page: Page) -> list[str]:
-    return [
-        f"{violation['id']}: {node['html']}"
-        for violation in Axe().run(page).response["violations"]
-        if violation["impact"] in ("serious", "critical")
-        for node in violation["nodes"]
-    ]
 
 
 # --- Taking part ---

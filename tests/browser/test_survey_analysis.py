@@ -15,8 +15,7 @@ from playwright.sync_api import Page, expect
 from catalog.models import CelebrityImage, Rater, Rating, Survey
 from catalog.services.seed import catalog_seed
 from catalog.services.survey_results import result_create
-from tests.browser.conftest import PHONE, OpenPage, take_screenshot
-from tests.browser.test_survey import serious_violations
+from tests.browser.conftest import PHONE, OpenPage, serious_violations, take_screenshot
 from tests.catalog.raters import add_image, make_open_survey
 
 pytestmark = pytest.mark.browser

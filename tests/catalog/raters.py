@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from django.test import Client as HttpClient
 from django.utils import timezone
 
-from catalog.models import CelebrityImage, Rater, Rating, Survey, SurveyImage
+from catalog.models import CelebrityImage, Rater, Rating, Survey, SurveyImage, SurveyResult
 from catalog.services.images import image_add
 from catalog.services.rating import Visit, VisitKey, rater_join, rating_give
+from catalog.services.survey_results import result_create
 from tests.catalog.factories import make_celebrity, make_image, make_picture
 
 QUESTION = "How attractive is this face?"
@@ -69,6 +70,21 @@ def rate(rater: Rater, visit: Visit, value: float = 4) -> list[Rating]:
 def rate_images(rater: Rater, images: Sequence[SurveyImage], value: float = 4, *, part: str = "whole_face") -> None:
     for image in images:
         rating_give(rater=rater, key=VisitKey(image.pk, 0), part=part, value=value)
+
+
+def published_result(raters: Mapping[str, int]) -> SurveyResult:
+    """Of a survey of six pictures that is still open; raters: how many said which age."""
+    survey = make_open_survey()
+    images = add_images(survey, 6)
+    for age_band, count in raters.items():
+        for number in range(count):
+            rater = make_rater(survey, age_band=age_band, sex="")
+            for place, image in enumerate(images):
+                rate_images(rater, [image], value=1 + (place + number % 2) % 7)
+    result = result_create(survey=survey)
+    result.published_at = timezone.now()
+    result.save()
+    return result
 
 
 def join(survey: Survey, client: HttpClient | None = None, **answers: str) -> HttpClient:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable
+from html import unescape
 from typing import Any
 
 import pytest
@@ -12,13 +14,20 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse
 from django.test import Client
 
+from classification.models import Classification
 from tests.fakes import FakeBackend
 from tests.images import jpeg
 
 PostPhoto = Callable[..., Any]
+MakeResult = Callable[..., Classification]
 
 A_PHOTO = jpeg()
 NO_RESULT = {"human": "False", "male_type": "null", "dsc": "null"} | {f"img{n}": "null" for n in (1, 2, 3, 4)}
+
+
+def text(response: HttpResponse) -> str:
+    """What a page says, without its markup."""
+    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.content.decode())))
 
 
 @pytest.fixture
@@ -34,6 +43,19 @@ def post_photo(client: Client, catalogue: None, engine: FakeBackend) -> PostPhot
         return client.post("/api/v1/classifications/", data, headers=headers)
 
     return post
+
+
+@pytest.fixture
+def make_result(client: Client, catalogue: None, engine: FakeBackend) -> MakeResult:
+    """Send the start page's form, after which the browser owns the result; keyword arguments are further fields."""
+
+    def make(*, browser: Client = client, **fields: str) -> Classification:
+        before = set(Classification.objects.values_list("pk", flat=True))
+        form = {"photo": SimpleUploadedFile("photo.jpg", A_PHOTO), "birth_date": "1996-05-04"} | fields
+        assert browser.post("/", form).status_code == 200
+        return Classification.objects.exclude(pk__in=before).get()
+
+    return make
 
 
 @pytest.fixture

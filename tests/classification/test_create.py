@@ -331,7 +331,9 @@ def test_slower_twin_of_a_request_gets_the_faster_ones_answer(post_photo: PostPh
     analyze = engine.analyze
     answers = []
 
-    def analyze_while_the_twin_finishes(photo: bytes, *, keep_photo: bool = False) -> Any:
+    def analyze_while_the_twin_finishes(
+        photo: bytes, *, keep_photo: bool = False, deadline: float | None = None
+    ) -> Any:
         engine.analyze = analyze  # type: ignore[method-assign]
         answers.append(post_photo(headers={"Idempotency-Key": "a key"}, store_photo="true"))
         return analyze(photo, keep_photo=keep_photo)
@@ -357,7 +359,7 @@ def test_number_of_queries_does_not_depend_on_the_catalogue(post_photo: PostPhot
     with CaptureQueriesContext(connection) as with_four_images:
         post_photo()
 
-    assert len(with_five_images) == len(with_four_images) <= 9
+    assert len(with_five_images) == len(with_four_images) <= 10
 
 
 def test_answer_is_no_caches(post_photo: PostPhoto) -> None:

@@ -9,8 +9,9 @@ from statistics import NormalDist
 from typing import TypeVar
 
 from django.core.cache import cache
-from django.db.models import Avg, Count, F, FloatField, Max, Min, QuerySet, Sum
+from django.db.models import Avg, Count, F, FloatField, IntegerField, Max, Min, QuerySet, Sum, Value
 from django.db.models.expressions import ExpressionWrapper
+from django.db.models.functions import Floor
 from django.utils.translation import get_language
 
 from catalog.models import Celebrity, FaceType, Rater, Survey, SurveyImage, SurveyResult, SurveyResultRow
@@ -93,6 +94,21 @@ def type_shares(result: SurveyResult, part: str) -> list[TypeShare]:
         )
         for face_type in types
     ]
+
+
+def value_histogram(result: SurveyResult, part: str, *, bars: int) -> list[dict[str, int]]:
+    """How many images have values in each of `bars` equal parts of the scale, worst first, by type's code."""
+    scale = Scale(result.survey.scale)
+    worst, best = (scale.lowest, scale.highest)[:: scale.direction]
+    place = Floor((F("value") - Value(worst)) * bars / (best - worst), output_field=IntegerField())
+    counted = rows_of(result, part).order_by().values_list(place, "face_type__code").annotate(count=Count("pk"))
+    found = _frozen(f"histogram:{result.pk}:{part}:{bars}", lambda: list(counted))
+    histogram: list[dict[str, int]] = [{} for _bar in range(bars)]
+    for bar, code, count in found:
+        # The best value of all belongs to the last bar.
+        types = histogram[min(int(bar), bars - 1)]
+        types[code] = types.get(code, 0) + count
+    return histogram
 
 
 def ranking(result: SurveyResult, part: str, *, offset: int = 0, limit: int | None = None) -> list[Ranked]:

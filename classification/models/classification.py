@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import astuple
 from itertools import product
-from typing import ClassVar, TypedDict
+from typing import TYPE_CHECKING, ClassVar, TypedDict
 
 from django.core.signing import BadSignature, Signer
 from django.db import models
@@ -13,6 +14,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from catalog.models import FaceType
+from inference.contracts import PartAnalysis
+
+if TYPE_CHECKING:
+    from classification.models.sharing import ShareLink
 
 
 class PartRecord(TypedDict):
@@ -25,6 +30,15 @@ class PartRecord(TypedDict):
     box: list[float]
     type: str
     probabilities: list[float]
+
+
+def part_record(part: PartAnalysis) -> PartRecord:
+    return {
+        "part": part.part.value,
+        "box": [round(edge, 1) for edge in astuple(part.box)],
+        "type": part.type.value,
+        "probabilities": [round(probability, 4) for probability in part.probabilities],
+    }
 
 
 # The sixteen codes of the Myers-Briggs indicator.
@@ -68,6 +82,8 @@ class Classification(models.Model):
     photo_height = models.PositiveIntegerField(_("photo height"))
     photo_key = models.CharField(_("photo key"), max_length=100, blank=True, editable=False)
     celebrity_images = models.JSONField(_("celebrity images"), default=list)
+    # So many of them, from the first, were chosen because they are most like the face.
+    look_alikes = models.PositiveSmallIntegerField(_("look-alikes"), default=0)
     gate_version = models.CharField(_("gate version"), max_length=50)
     parts_version = models.CharField(_("parts version"), max_length=50)
     types_version = models.CharField(_("types version"), max_length=50)
@@ -75,6 +91,9 @@ class Classification(models.Model):
     language = models.CharField(_("language"), max_length=10)
     created_at = models.DateTimeField(_("created at"))
     expires_at = models.DateTimeField(_("expires at"))
+
+    # Present on rows of selectors.classifications_alive().
+    open_links: list[ShareLink]
 
     objects: ClassVar[models.Manager[Classification]] = ClassificationQuerySet.as_manager()
 
@@ -118,35 +137,6 @@ class Classification(models.Model):
         return True
 
 
-class DailyCount(models.Model):
-    """How many photos came to one outcome on one day, so that nobody has to count them.
-
-    day: in the server's time zone. client: a Client, or SOURCE_SYSTEM. outcome: a type's code, or why there was none.
-    It says nothing about any person, and stays when their records are erased.
-    """
-
-    # Days that were counted from the source system's tables.
-    SOURCE_SYSTEM = "source"
-
-    day = models.DateField(_("day"))
-    client = models.CharField(_("client"), max_length=10)
-    outcome = models.CharField(_("outcome"), max_length=30)
-    count = models.PositiveBigIntegerField(_("count"), default=0)
-
-    class Meta:
-        verbose_name = _("daily count")
-        verbose_name_plural = _("daily counts")
-        default_permissions = ()
-        constraints = [models.UniqueConstraint(fields=["day", "client", "outcome"], name="dailycount_once")]
-
-    def __str__(self) -> str:
-        return f"{self.day} {self.client} {self.outcome}: {self.count}"
-
-
-def _owner_signer() -> Signer:
-    return Signer(salt="classification.owner")
-
-
 class IdempotentRequest(models.Model):
     """A request that was answered under an Idempotency-Key.
 
@@ -160,3 +150,7 @@ class IdempotentRequest(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+def _owner_signer() -> Signer:
+    return Signer(salt="classification.owner")
