@@ -414,7 +414,11 @@ def test_an_encrypted_archive_is_refused_in_words() -> None:
         pass
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"text" * 100, make_zip({"a": b"b"}).getvalue()[:-10]])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"PK\x03\x04", b"text" * 100, make_zip({"a": b"b"}).getvalue()[:-10]],
+    ids=["empty", "signature alone", "text", "cut short"],
+)
 def test_what_is_no_archive_is_refused(content: bytes) -> None:
     with pytest.raises(InvalidArchive, match="not a ZIP archive"), open_zip(io.BytesIO(content)):
         pass
