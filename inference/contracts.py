@@ -176,7 +176,11 @@ class FaceAnalysis:
 
 
 class InferenceError(Exception):
-    """A photo got no analysis. Each subclass has a stable code for logs and answers."""
+    """A photo got no analysis. Each subclass has a stable code for logs and answers.
+
+    One comes out of another process called anew with its `args`: what a subclass takes is what it must hand to
+    Exception.
+    """
 
     code: ClassVar[str]
 
@@ -206,17 +210,19 @@ class Busy(InferenceError):
 
     def __init__(self, retry_after: int = 1) -> None:
         """retry_after: seconds a client should wait."""
-        super().__init__(f"busy, retry after {retry_after} s")
+        super().__init__(retry_after)
         self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return f"busy, retry after {self.retry_after} s"
 
 
 class PhotoRefused(InferenceError):
     """The photo was read, and it shows no face that can be classified."""
 
     def __init__(self, reason: RefusalReason) -> None:
-        super().__init__(reason.value)
-        # Unpickling has only the value to give.
-        self.reason = RefusalReason(reason)
+        super().__init__(reason)
+        self.reason = reason
 
     @property
     def code(self) -> str:  # type: ignore[override]

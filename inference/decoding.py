@@ -109,7 +109,7 @@ def decode(photo: bytes, limits: PhotoLimits | None = None) -> DecodedPhoto:
     """Decode a JPEG, PNG or WebP, with its EXIF orientation applied.
 
     CMYK, 16-bit, grayscale, palette and alpha images come out as 8-bit RGB.
-    Raises UnsupportedImage, InvalidImage (also for truncated files) and PhotoTooLarge.
+    Raises UnsupportedImage, InvalidImage (also for truncated files), PhotoTooLarge and MemoryError.
     """
     limits = limits or PhotoLimits()
     if len(photo) > limits.max_bytes:
@@ -136,6 +136,8 @@ def _decode(photo: bytes, width: int, height: int, reduction: int) -> DecodedPho
     try:
         bgr = cv2.imdecode(np.frombuffer(photo, np.uint8), _REDUCED[reduction])
     except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            raise MemoryError("there is no memory to decode the photo") from error
         raise InvalidImage("the photo cannot be decoded") from error
     if bgr is None:
         raise InvalidImage("the photo cannot be decoded")

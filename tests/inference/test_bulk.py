@@ -17,6 +17,7 @@ from inference.bulk import ENGINES, Answer, BulkJob, Crashed, EngineUnavailable,
 from inference.contracts import FaceAnalysis, InvalidImage, PhotoLimits
 from inference.serving import processes
 from inference.serving.processes import ProcessPool, analyze_photos
+from tests.images import jpeg
 
 
 class NoReleases:
@@ -36,6 +37,8 @@ def read_portrait(name: str) -> bytes:
         time.sleep(600)
     if kind == "gone":
         raise FileNotFoundError(2, "No such file or directory", name)
+    if kind == "faceless":
+        return jpeg()
     return b"" if kind == "empty" else draw_portrait(int(number))
 
 
@@ -49,12 +52,13 @@ def pool() -> Iterator[ProcessPool]:
 
 
 def test_each_photo_has_its_answer(pool: ProcessPool) -> None:
-    answers = dict(pool.run(["portrait 1", "gone 2", "empty 3", "portrait 4"]))
+    answers = dict(pool.run(["portrait 1", "gone 2", "empty 3", "portrait 4", "faceless 5"]))
 
     assert isinstance(answers["portrait 1"], FaceAnalysis)
     assert isinstance(answers["portrait 4"], FaceAnalysis)
     assert isinstance(answers["gone 2"], FileNotFoundError)
     assert isinstance(answers["empty 3"], InvalidImage)
+    assert answers["faceless 5"].code == "no_face"
     assert answers["portrait 1"].models == JOB.versions
     assert answers["portrait 1"].embedding == ()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import resource
 import struct
+import subprocess
+import sys
 import warnings
 import zlib
 
@@ -155,6 +157,36 @@ def test_odd_exif_is_neither_believed_nor_told_in_the_log(directory: bytes) -> N
         decoded = decode(encode(draw_photo(), exif=b"Exif\0\0II*\0" + directory))
 
     assert decoded.pixels.shape in {(400, 300, 3), (300, 400, 3)}
+
+
+def test_a_photo_that_finds_no_memory_is_not_called_invalid() -> None:
+    # In a process of its own: this one may hold memory that is free.
+    outcome = subprocess.run(
+        [sys.executable, "-c", SHORT_OF_MEMORY],
+        input=encode(Image.new("RGB", (5000, 5000), "red"), "PNG"),
+        capture_output=True,
+        check=True,
+    )
+
+    assert outcome.stdout.split() == [b"MemoryError", b"(5000,", b"5000)"]
+
+
+SHORT_OF_MEMORY = """
+import resource, sys
+from inference.decoding import decode
+
+photo = sys.stdin.buffer.read()
+pages = int(open("/proc/self/statm").read().split()[0])
+before = resource.getrlimit(resource.RLIMIT_AS)
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 30_000_000, before[1]))
+try:
+    decode(photo)
+except Exception as error:
+    print(type(error).__name__)
+resource.setrlimit(resource.RLIMIT_AS, before)
+decoded = decode(photo)
+print((decoded.width, decoded.height))
+"""
 
 
 @pytest.mark.parametrize("image_format", ["PNG", "WEBP"])
