@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -13,7 +13,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 import catalog.selectors
-from catalog.models import CelebrityImage, FaceType
+from catalog.models import FaceType
+from catalog.selectors import Gallery
 from classification import photos
 from classification.boards import emptied_boards_closed
 from classification.counts import outcome_count
@@ -134,40 +135,32 @@ def expired_purge(*, batch_size: int = 500) -> int:
     return erased
 
 
-@dataclass(frozen=True, slots=True)
-class Gallery:
-    """images: all different. look_alikes: so many, from the first, were chosen because they are most like a face."""
-
-    images: list[CelebrityImage]
-    look_alikes: int
-
-
 def gallery_for(face_type: FaceType, client: Client, analysis: FaceAnalysis | None = None) -> Gallery:
     """The celebrity images of one answer: those most like the face first, then, where there are fewer, random ones.
 
     The mobile app needs four, with their bytes: a type that has fewer fills up from its neighbours, and
     CatalogueIncomplete or PictureUnavailable is raised where that is not enough. Other clients get what
     there is.
+    face_type: one of catalog.selectors.counted_face_types().
     """
     is_mobile = client == Client.MOBILE
-    images = (
-        catalog.selectors.look_alikes(
+    if analysis:
+        gallery = catalog.selectors.gallery_like(
             face_type, CELEBRITY_COUNT, embedding=analysis.embedding, version=analysis.models.types
         )
-        if analysis
-        else []
-    )
-    look_alikes = len(images)
-    if look_alikes < CELEBRITY_COUNT:
+    else:
+        gallery = Gallery([], 0)
+    images = gallery.images
+    if len(images) < CELEBRITY_COUNT and (is_mobile or not analysis):
         # As many as an answer has, so that enough are left when those that are shown already are taken away.
         others = catalog.selectors.random_images(face_type, CELEBRITY_COUNT, fill_from_neighbours=is_mobile)
-        images += [image for image in others if image not in images][: CELEBRITY_COUNT - look_alikes]
+        images += [image for image in others if image not in images][: CELEBRITY_COUNT - len(images)]
     if is_mobile:
         if len(images) < CELEBRITY_COUNT:
             raise CatalogueIncomplete
         for image in images:
             catalog.selectors.image_bytes(image)
-    return Gallery(images, look_alikes)
+    return gallery
 
 
 def _records_erase(ids: list[UUID]) -> None:
@@ -184,7 +177,7 @@ def _age_on(day: date, birth_date: date) -> int:
 
 
 def _all_face_types() -> dict[str, FaceType]:
-    face_types = {face_type.code: face_type for face_type in catalog.selectors.face_types()}
+    face_types = {face_type.code: face_type for face_type in catalog.selectors.counted_face_types()}
     if len(face_types) < len(TypeCode):
         raise CatalogueIncomplete
     return face_types

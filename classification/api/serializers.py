@@ -90,9 +90,16 @@ class GalleryEntrySerializer(CelebrityImageSerializer):
         help_text="True: chosen because the face is most like this one. False: one of the type at random."
     )
 
-    def to_representation(self, instance: Any) -> dict[str, Any]:
-        entry: GalleryEntry = instance
-        return {**CelebrityImageSerializer(entry.image, context=self.context).data, "look_alike": entry.look_alike}
+    attribution = serializers.CharField(source="image.attribution")
+
+    def get_name(self, image: Any) -> str:
+        entry: GalleryEntry = image
+        return super().get_name(entry.image)
+
+    @extend_schema_field(serializers.URLField())
+    def get_image_url(self, image: Any) -> str:
+        entry: GalleryEntry = image
+        return super().get_image_url(entry.image)
 
 
 class PartSerializer(serializers.Serializer[Any]):

@@ -13,6 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from catalog import selectors
 from catalog.models import Celebrity, CelebrityImage, FaceType, ImageEmbedding
+from catalog.selectors import Gallery
 from catalog.services.autolabel import AutolabelWorker, autolabel_create, unlabelled_images
 from catalog.services.embeddings import Embedding, embeddings_set
 from catalog.services.images import image_add
@@ -39,7 +40,14 @@ def embed(image: CelebrityImage, likeness: float, version: str = VERSIONS.types)
 
 
 def alike(face_type: FaceType, count: int = 4) -> list[CelebrityImage]:
-    return selectors.look_alikes(face_type, count, embedding=FACE.tolist(), version=VERSIONS.types)
+    """Those that the gallery starts with because they are like FACE."""
+    gallery = gallery_like(face_type, count)
+    return gallery.images[: gallery.look_alikes]
+
+
+def gallery_like(face_type: FaceType, count: int = 4) -> Gallery:
+    counted = next(counted for counted in selectors.counted_face_types() if counted == face_type)
+    return selectors.gallery_like(counted, count, embedding=FACE.tolist(), version=VERSIONS.types)
 
 
 def test_the_most_alike_come_first(alpha: FaceType) -> None:
@@ -132,6 +140,19 @@ def test_a_small_gallery_is_compared_whole(alpha: FaceType) -> None:
 
     for _ in range(3):
         assert alike(alpha) == images[-1:-5:-1]
+
+
+def test_random_images_follow_where_too_few_are_embedded(alpha: FaceType) -> None:
+    images = make_images(alpha, 5)
+    embed(images[3], -0.9)
+    random.seed(5)
+
+    answers = [gallery_like(alpha) for _ in range(30)]
+
+    assert all(answer.images[0] == images[3] and answer.look_alikes == 1 for answer in answers)
+    assert all(len(set(answer.images)) == 4 for answer in answers)
+    # Each is left out of a quarter of the answers.
+    assert all(any(image not in answer.images for answer in answers) for image in images if image != images[3])
 
 
 def test_an_empty_gallery_has_nobody(alpha: FaceType) -> None:
