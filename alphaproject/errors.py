@@ -20,6 +20,7 @@ from rest_framework.views import exception_handler
 from alphaproject.uploads import UploadMemoryFull
 from classification.api import legacy
 from classification.problems import PROBLEM_MEDIA_TYPE, SENTENCES, DomainError, Problem, problem_of
+from inference.contracts import Busy
 
 API_PREFIX = "/api/"
 
@@ -30,7 +31,9 @@ def problem_response(error: Exception, context: dict[str, Any]) -> HttpResponse 
     """DRF's exception handler; None lets an unexpected error become a 500."""
     if isinstance(error, get_args(DomainError)):
         problem = problem_of(error)
-        if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        # That the line is full is said by the request's own line, hundreds of times a second.
+        is_full = isinstance(error, Busy) and error.__cause__ is None
+        if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not is_full:
             logger.warning("unavailable", code=problem.code, exc_info=error)
         headers = {"Retry-After": str(problem.retry_after)} if problem.retry_after else {}
         return _respond(problem.body(), headers)

@@ -17,6 +17,7 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
+from alphaproject.capacity import read_capacity
 from alphaproject.cores import usable_cores
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -145,12 +146,13 @@ TIME_ZONE: str = env.str("TIME_ZONE", "UTC", validate=environs.validate.OneOf(av
 USE_TZ = True
 
 # --- Database ---------------------------------------------------------------------------------
+# A connection lasts as long as its request: many threads would each keep one, and PostgreSQL has a hundred for all.
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": env.dj_db_url(
-        "DATABASE_URL", f"sqlite:///{BASE_DIR / 'var' / 'db.sqlite3'}", conn_max_age=60, conn_health_checks=True
-    )
+    "default": env.dj_db_url("DATABASE_URL", f"sqlite:///{BASE_DIR / 'var' / 'db.sqlite3'}")
 }
 if DATABASES["default"].get("ENGINE", "").endswith("sqlite3"):
+    # The last connection to close writes the log back into the file, and waits for the disk.
+    DATABASES["default"]["CONN_MAX_AGE"] = 60
     # Write-ahead logging lets readers and a writer work at once; IMMEDIATE avoids lock upgrades
     # that fail at once instead of waiting for the timeout.
     DATABASES["default"]["OPTIONS"] = {
@@ -268,15 +270,17 @@ INFERENCE_BACKEND: str = env.str(
     "inference.serving.remote.RemoteBackend" if INFERENCE_URL else "inference.serving.local.LocalBackend",
 )
 # Processes that share the machine share its cores: with a thread a core in each, all would wait for each other.
-_PROCESSES = env.int("WEB_CONCURRENCY", 1, validate=environs.validate.Range(1, 1024))
+_capacity = read_capacity(env)
 INFERENCE_THREADS: int = env.int(
-    "INFERENCE_THREADS", max(usable_cores() // _PROCESSES, 1), validate=environs.validate.Range(1, 1024)
+    "INFERENCE_THREADS", max(usable_cores() // _capacity.processes, 1), validate=environs.validate.Range(1, 1024)
 )
+# Where the nets run, as torch names it; decoding stays with the CPU.
+INFERENCE_DEVICE: str = env.str("INFERENCE_DEVICE", "cpu", validate=environs.validate.Regexp(r"^(cpu|cuda(:\d+)?)$"))
 # Photos analysed at once, milliseconds that a photo waits for others to be analysed with, and photos that may wait
 # for their turn: one more is refused as busy.
-INFERENCE_BATCH: int = env.int("INFERENCE_BATCH", 8, validate=environs.validate.Range(1, 1024))
+INFERENCE_BATCH: int = _capacity.batch
 INFERENCE_WAIT: int = env.int("INFERENCE_WAIT", 0, validate=environs.validate.Range(0, 10_000))
-INFERENCE_QUEUE: int = env.int("INFERENCE_QUEUE", 64, validate=environs.validate.Range(1, 100_000))
+INFERENCE_QUEUE: int = _capacity.queue
 # Seconds until a photo is answered, or refused as busy.
 INFERENCE_TIMEOUT: int = env.int("INFERENCE_TIMEOUT", 10, validate=environs.validate.Range(1, 600))
 # Released weights, fetched from the "models" storage; it can be emptied at any time.
@@ -370,11 +374,12 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "alphaproject.logs.json_formatter"}},
+    "filters": {"raised": {"()": "django.utils.log.CallbackFilter", "callback": lambda record: bool(record.exc_info)}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         # Our own line tells of every request; Django's would repeat refused ones, with their paths and hosts.
-        "django.request": {"level": "ERROR"},
+        "django.request": {"level": "ERROR", "filters": ["raised"]},
         "django.security": {"level": "CRITICAL"},
         # Unfold's templates look up many optional variables; Django logs each at DEBUG.
         "django.template": {"level": "INFO"},

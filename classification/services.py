@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, close_old_connections, transaction
 from django.utils import timezone
 
 import catalog.selectors
@@ -54,6 +54,8 @@ def classification_create(
     earlier = _earlier_answer(request) if request else None
     if earlier and not with_preview:
         return earlier
+    # A photo may wait for seconds; those that wait need no connection.
+    close_old_connections()
     try:
         analysis = inference_client.analyze(
             photo,

@@ -10,21 +10,21 @@ import structlog
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
+from alphaproject.capacity import read_capacity
+
 env = environs.FileAwareEnv()
 env.read_env(os.environ.get("ENV_FILE", ".env"), recurse=False)
 
 port = environs.validate.Range(1, 65535)
-positive = environs.validate.Range(min=1)
+capacity = read_capacity(env)
 shared_memory = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112
 
 bind = f"{env.str('HOST', '127.0.0.1')}:{env.int('PORT', 8000, validate=port)}"
 # One process holds one set of models; its threads decode and wait while the models run.
-workers = env.int("WEB_CONCURRENCY", 1, validate=environs.validate.Range(1, 1024))
+workers = capacity.processes
 wsgi_app = "alphaproject.wsgi"
 worker_class = "alphaproject.gunicorn_worker.ReceivingWorker"
-# A thread for each photo that may wait or run, and some for everything else: requests must find the line full, not wait
-# unseen for a thread.
-threads = env.int("INFERENCE_QUEUE", 64, validate=positive) + env.int("INFERENCE_BATCH", 8, validate=positive) + 16
+threads = capacity.threads
 # Clients that send, wait or keep a connection for their next request: only memory and open files limit them.
 worker_connections = min(10_000, resource.getrlimit(resource.RLIMIT_NOFILE)[1] // 2)
 timeout = 60

@@ -25,6 +25,7 @@ def build_backend() -> client.Backend:
         max_batch=settings.INFERENCE_BATCH,
         max_wait=settings.INFERENCE_WAIT / 1000,
         max_waiting=settings.INFERENCE_QUEUE,
+        device=settings.INFERENCE_DEVICE,
         urls=tuple(settings.INFERENCE_URL),
         secret=settings.INFERENCE_SECRET,
     )

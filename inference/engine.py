@@ -56,16 +56,23 @@ class FaceRating:
     embedding: Floats
 
 
+def _existing(name: str) -> torch.device:
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"torch finds no {name} on this machine (INFERENCE_DEVICE, or --device)")
+    return device
+
+
 class Engine:
     """The three models, loaded once. Not safe for two threads at a time; the caller serializes.
 
-    device: a torch device. On a GPU the nets run in half precision; its answers differ from a processor's as
-    tests/gpu allows.
+    device: a torch device; raises ValueError where this machine has none such. On a GPU the nets run in half precision;
+    its answers differ from a processor's as tests/gpu allows.
     """
 
     def __init__(self, limits: PhotoLimits | None = None, weights_dir: Path | None = None, device: str = "cpu") -> None:
         folder = weights_dir or PACKAGED_WEIGHTS
-        self._device = torch.device(device)
+        self._device = _existing(device)
         self._dtype = _PRECISION.get(self._device.type, torch.float32)
         gate = MODELS.load("gate", GateNet, folder)
         parts = MODELS.load("parts", PartsNet, folder)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import HttpResponse
 from django.test import Client as HttpClient
 
 from inference import client as inference_client
-from inference.contracts import FaceAnalysis
+from inference.contracts import Busy, FaceAnalysis
+from tests.fakes import FakeBackend
 from tests.images import jpeg
 
 SECRET = "a secret value"
@@ -45,6 +48,42 @@ def test_unexpected_error_is_a_problem_and_a_log_line_without_values(
     (line,) = [entry for entry in map(json.loads, log.splitlines()) if "error" in entry]
     assert line["error"]["type"] == "RuntimeError"
     assert line["error"]["at"][-1].startswith("tests.alphaproject.test_errors_and_logs:analyze:")
+
+
+@pytest.mark.usefixtures("catalogue")
+@pytest.mark.parametrize("path", ["/api/v1/classifications/", "/", "/api/RegisterResult"])
+def test_photo_for_which_there_is_no_room_is_one_line(
+    client: HttpClient, engine: FakeBackend, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    caplog.set_level(logging.INFO, "alphaproject.requests")
+    engine.fails_with = Busy()
+
+    assert post_photo(client, path).status_code == 503
+
+    (line,) = [json.loads(formatted(record)) for record in caplog.records]
+    assert (line["event"], line["status"]) == ("request", 503)
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_why_a_photo_finds_no_memory_is_one_line_more(
+    client: HttpClient, engine: FakeBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "alphaproject.requests")
+    engine.fails_with = Busy()
+    engine.fails_with.__cause__ = MemoryError()
+
+    post_photo(client, "/api/v1/classifications/")
+
+    reason, line = [json.loads(formatted(record)) for record in caplog.records]
+    assert (reason["event"], reason["error"]["cause"]) == ("unavailable", "MemoryError")
+    assert line["event"] == "request"
+
+
+def post_photo(client: HttpClient, path: str) -> HttpResponse:
+    if path == "/api/RegisterResult":
+        user = {"user_img": base64.b64encode(jpeg()).decode(), "age": "1996-05-04", "mbti": "ESTJ"}
+        return client.post(path, {"first_user": user, "result": {}}, content_type="application/json")
+    return client.post(path, {"photo": SimpleUploadedFile("p.jpg", jpeg()), "birth_date": "1996-05-04"})
 
 
 @pytest.mark.usefixtures("catalogue")

@@ -64,6 +64,7 @@ def test_secrets_alone_are_enough() -> None:
         ("RETENTION_DAYS", "0"),
         ("RETENTION_DAYS", "99999999999"),
         ("INFERENCE_THREADS", "0"),
+        ("INFERENCE_DEVICE", "gpu"),
         ("INFERENCE_BATCH", "0"),
         ("INFERENCE_WAIT", "-1"),
         ("INFERENCE_QUEUE", "0"),
@@ -93,7 +94,8 @@ def test_bad_value_stops_start_up_and_is_named(variable: str, value: str | None)
 
 
 def test_example_documents_exactly_the_variables_that_are_read() -> None:
-    readers = [ROOT / "alphaproject/settings.py", ROOT / "deploy/gunicorn.conf.py"]
+    names = ("alphaproject/settings.py", "alphaproject/capacity.py", "deploy/gunicorn.conf.py")
+    readers = [ROOT / name for name in names]
     read = {name for file in readers for name in re.findall(r"env\.\w+\(\s*[\"']([A-Z0-9_]+)[\"']", file.read_text())}
     documented = set(re.findall(r"^#?([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from classification import photos
 from classification.api.uploads import refuse_oversized
 from classification.api.views import ClassificationCreateView
 from classification.models import Classification, IdempotentRequest
-from inference.contracts import Busy, PhotoTooLarge, RefusalReason
+from inference.contracts import Busy, FaceAnalysis, PhotoTooLarge, RefusalReason
 from inference.contracts import FaceType as TypeCode
 from tests.classification.conftest import PostPhoto
 from tests.fakes import FakeBackend
@@ -325,6 +326,31 @@ def test_key_of_an_expired_answer_is_free_again(post_photo: PostPhoto) -> None:
 
     assert again.status_code == 201
     assert again.json()["id"] != first["id"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_photo_that_waits_for_the_models_holds_no_connection(
+    post_photo: PostPhoto, engine: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What only PostgreSQL has; a thread's first connection takes it on.
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", 0)
+    is_held = []
+
+    def analyze(*args: Any, **options: Any) -> FaceAnalysis:
+        is_held.append(connection.connection is not None)
+        return FakeBackend.analyze(engine, *args, **options)
+
+    monkeypatch.setattr(engine, "analyze", analyze)
+
+    def post() -> int:
+        # Its key is looked for first.
+        status: int = post_photo(headers={"Idempotency-Key": "a key"}).status_code
+        connection.close()
+        return status
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(post).result() == 201
+    assert is_held == [False]
 
 
 def test_slower_twin_of_a_request_gets_the_faster_ones_answer(post_photo: PostPhoto, engine: FakeBackend) -> None:

@@ -71,6 +71,12 @@ class TestWithTheDatabase:
         assert running() == PACKAGED
         assert answers()
 
+    def test_a_device_that_is_not_there_is_named_at_the_start(self, settings: Settings) -> None:
+        settings.INFERENCE_DEVICE = "cuda:99"
+
+        with pytest.raises(ValueError, match="no cuda:99 on this machine"):
+            build_backend()
+
     def test_activation_reaches_a_running_client(self, tmp_path: Path) -> None:
         backend = serve()
         make_release(tmp_path, version="9.0").activate()
