@@ -267,12 +267,17 @@ INFERENCE_SECRET: str = (
 )
 INFERENCE_BACKEND: str = env.str(
     "INFERENCE_BACKEND",
-    "inference.serving.remote.RemoteBackend" if INFERENCE_URL else "inference.serving.local.LocalBackend",
+    "inference.serving.remote.RemoteBackend" if INFERENCE_URL else "inference.serving.engines.EnginesBackend",
 )
-# Processes that share the machine share its cores: with a thread a core in each, all would wait for each other.
 _capacity = read_capacity(env)
+WEB_CONCURRENCY: int = _capacity.processes
+# Engines of each web process, and threads of each: all that share the machine share its cores, since with a thread a
+# core in each, all would wait for each other. One thread an engine gets the most out of a core; each engine takes
+# memory of its own.
+_CORES = max(usable_cores() // WEB_CONCURRENCY, 1)
+INFERENCE_PROCESSES: int = env.int("INFERENCE_PROCESSES", min(_CORES, 4), validate=environs.validate.Range(1, 1024))
 INFERENCE_THREADS: int = env.int(
-    "INFERENCE_THREADS", max(usable_cores() // _capacity.processes, 1), validate=environs.validate.Range(1, 1024)
+    "INFERENCE_THREADS", max(_CORES // INFERENCE_PROCESSES, 1), validate=environs.validate.Range(1, 1024)
 )
 # Where the nets run, as torch names it; decoding stays with the CPU.
 INFERENCE_DEVICE: str = env.str("INFERENCE_DEVICE", "cpu", validate=environs.validate.Regexp(r"^(cpu|cuda(:\d+)?)$"))

@@ -123,14 +123,27 @@ def product(folder: Path, **settings: str) -> Iterator[Server]:
 
 
 @contextmanager
-def peer(threads: int, batch: int) -> Iterator[Server]:
-    """LitServe with the same engine, threads and batch; see peer.py."""
+def peer(settings: ServingSettings) -> Iterator[Server]:
+    """LitServe with the same engine, processes, threads and batch; see peer.py."""
     port = free_port()
-    command = [sys.executable, str(ROOT / "benchmarks" / "peer.py"), str(port), str(threads), str(batch)]
+    options = map(str, (port, settings.processes, settings.threads, settings.batch))
+    command = [sys.executable, str(ROOT / "benchmarks" / "peer.py"), *options]
     with tempfile.TemporaryDirectory() as folder, _running(command, os.environ, Path(folder) / "log") as process:
         url = f"http://127.0.0.1:{port}"
         _wait_until_ready(f"{url}/health", process)
         yield Server(url, process.pid)
+
+
+@contextmanager
+def standing_still(*servers: Server) -> Iterator[None]:
+    """Servers take nothing of the machine but memory in this context."""
+    for server in servers:
+        os.killpg(server.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for server in servers:
+            os.killpg(server.pid, signal.SIGCONT)
 
 
 def environment_of(folder: Path) -> dict[str, str]:
@@ -148,16 +161,27 @@ def environment_of(folder: Path) -> dict[str, str]:
     }
 
 
-def serving_settings() -> tuple[int, int]:
-    """The product's threads and largest batch on this machine, as its settings work them out."""
+@dataclass(frozen=True, slots=True)
+class ServingSettings:
+    """threads, batch: of each process."""
+
+    processes: int
+    threads: int
+    batch: int
+
+    def __str__(self) -> str:
+        return f"{self.processes} processes, {self.threads} threads each, batches of {self.batch}"
+
+
+def serving_settings() -> ServingSettings:
+    """The product's on this machine, as its settings work them out."""
     with tempfile.TemporaryDirectory() as folder:
-        code = "from django.conf import settings as s; print(s.INFERENCE_THREADS, s.INFERENCE_BATCH)"
+        code = "from django.conf import settings as s; print(s.WEB_CONCURRENCY * s.INFERENCE_PROCESSES, s.INFERENCE_THREADS, s.INFERENCE_BATCH)"
         environment = environment_of(Path(folder)) | {"DJANGO_SETTINGS_MODULE": "alphaproject.settings"}
         found = subprocess.run(
             [sys.executable, "-c", code], cwd=ROOT, env=environment, check=True, capture_output=True, text=True
         )
-    threads, batch = found.stdout.split()
-    return int(threads), int(batch)
+    return ServingSettings(*map(int, found.stdout.split()))
 
 
 def free_port() -> int:

@@ -1,6 +1,6 @@
-"""The engine served by LitServe: `python benchmarks/peer.py PORT THREADS BATCH`. It keeps no records.
+"""The engine served by LitServe: `python benchmarks/peer.py PORT PROCESSES THREADS BATCH`. It keeps no records.
 
-What serving.py compares the product with: the same photos, sent in the same way, the same nets, threads and batches.
+What serving.py compares the product with: the same photos, sent in the same way, the same nets, processes, threads and batches.
 """
 
 import sys
@@ -22,11 +22,12 @@ from inference.engine import Engine
 
 # Seconds that a batch waits for company; LitServe forms none without.
 _BATCH_TIMEOUT = 0.005
+_port, _processes, _threads, _batch = map(int, sys.argv[1:])
 
 
 class PhotoAPI(ls.LitAPI):  # type: ignore[misc]
     def setup(self, device: str) -> None:
-        torch.set_num_threads(int(sys.argv[2]))
+        torch.set_num_threads(_threads)
         cv2.setNumThreads(1)
         self.engine = Engine(device=device)
         self.engine.warm_up()
@@ -52,6 +53,6 @@ class PhotoAPI(ls.LitAPI):  # type: ignore[misc]
 
 
 if __name__ == "__main__":
-    api = PhotoAPI(max_batch_size=int(sys.argv[3]), batch_timeout=_BATCH_TIMEOUT)
-    server = ls.LitServer(api, accelerator="cpu", devices=1, workers_per_device=1)
-    server.run(host="127.0.0.1", port=int(sys.argv[1]), log_level="error", generate_client_file=False)
+    api = PhotoAPI(max_batch_size=_batch, batch_timeout=_BATCH_TIMEOUT)
+    server = ls.LitServer(api, accelerator="cpu", devices=1, workers_per_device=_processes)
+    server.run(host="127.0.0.1", port=_port, log_level="error", generate_client_file=False)

@@ -21,6 +21,7 @@ def build_backend() -> client.Backend:
 
     options = client.BackendOptions(
         limits=photo_limits(),
+        processes=settings.INFERENCE_PROCESSES,
         threads=settings.INFERENCE_THREADS,
         max_batch=settings.INFERENCE_BATCH,
         max_wait=settings.INFERENCE_WAIT / 1000,

@@ -1,6 +1,6 @@
-"""Single requests into batches: many threads ask, one thread runs what they ask for.
+"""Single requests into batches: many threads ask, one or a few run what they ask for.
 
-A request is admitted, prepared by its own thread and queued; the batching thread takes as many as are queued when
+A request is admitted, prepared by its own thread and queued; a batching thread takes as many as are queued when
 it is free. What cannot be answered in time is refused at once, and what nobody waits for any more is never run.
 """
 
@@ -24,6 +24,7 @@ logger = structlog.get_logger(__name__)
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+Run = Callable[[Sequence[Item]], Sequence[Answer | Exception]]
 
 # The newest batch's share in the average time of an item.
 _NEWEST = 0.2
@@ -74,25 +75,24 @@ class Place(Generic[Item, Answer]):
 
 
 class Batcher(Generic[Item, Answer]):
-    """Runs items in batches, in a thread of its own.
+    """Runs items in batches, in threads of its own.
 
-    run: gives one answer or one exception for each item, in their order. Only the one thread ever calls it. Where it
-        raises, or gives another number of answers, its items run again one by one: each fails only of itself.
-    set_up: called in that thread before anything runs.
+    runs: one or more that do the same work. Each gives one answer or one exception for each item, in their order, and
+        is only ever called by one thread, its own. Where it raises, or gives another number of answers, its items run
+        again one by one: each fails only of itself.
+    set_up: called in each of those threads before anything runs.
     max_batch: items run at once. max_waiting: requests that are admitted and not yet in a batch.
     max_wait: seconds that the first item of a batch that is not full waits for company.
     """
 
     def __init__(
         self,
-        run: Callable[[Sequence[Item]], Sequence[Answer | Exception]],
-        *,
+        *runs: Run[Item, Answer],
         max_batch: int,
         max_waiting: int,
         max_wait: float = 0.0,
         set_up: Callable[[], None] = lambda: None,
     ) -> None:
-        self._run = run
         self._set_up = set_up
         self._max_batch = max_batch
         self._max_waiting = max_waiting
@@ -101,14 +101,19 @@ class Batcher(Generic[Item, Answer]):
         self._waiting = 0
         self._seconds_an_item = 0.0
         self._is_closed = False
-        self._is_set_up: Future[None] = Future()
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._serve, name="batching", daemon=True)
-        self._thread.start()
+        self._set_ups: list[Future[None]] = [Future() for _ in runs]
+        self._threads = [
+            threading.Thread(target=self._serve, args=own, name="batching", daemon=True)
+            for own in zip(runs, self._set_ups, strict=True)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def wait_until_set_up(self) -> None:
-        """Return once items run. Raises what set_up raised; then none ever will."""
-        self._is_set_up.result()
+        """Return once all threads run items. Raises what set_up raised; then nothing ever runs."""
+        for each in self._set_ups:
+            each.result()
 
     @contextmanager
     def admit(
@@ -139,21 +144,22 @@ class Batcher(Generic[Item, Answer]):
         with self._changed:
             place.queued_at = time.monotonic()
             self._queue.append(place)
-            self._changed.notify()
+            self._changed.notify_all()
 
     def busy(self) -> Busy:
         """The refusal, with the time after which today's line should be done."""
         return Busy(retry_after=min(max(math.ceil(self._expected_wait()), 1), _LONGEST_RETRY))
 
     def close(self) -> None:
-        """Admit nobody from now on; who is admitted still gets an answer, then the thread ends."""
+        """Admit nobody from now on; who is admitted still gets an answer, then the threads end."""
         with self._changed:
             self._is_closed = True
-            self._changed.notify()
+            self._changed.notify_all()
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait for the thread's end, after close()."""
-        self._thread.join(timeout)
+        """Wait for the threads' end, after close()."""
+        for thread in self._threads:
+            thread.join(timeout)
 
     def _expected_wait(self) -> float:
         return self._waiting * self._seconds_an_item
@@ -164,19 +170,19 @@ class Batcher(Generic[Item, Answer]):
             self._waiting -= 1
             telemetry.WAITING.dec()
             if self._is_closed:
-                # The thread may have waited for this one before it ends.
-                self._changed.notify()
+                # The threads may have waited for this one before they end.
+                self._changed.notify_all()
 
-    def _serve(self) -> None:
+    def _serve(self, run: Run[Item, Answer], is_set_up: Future[None]) -> None:
         try:
             self._set_up()
         except BaseException as error:  # noqa: BLE001 - it is raised where somebody waits for it
-            self._is_set_up.set_exception(error)
+            is_set_up.set_exception(error)
             self.close()
         else:
-            self._is_set_up.set_result(None)
+            is_set_up.set_result(None)
         while batch := self._next_batch():
-            self._answer(batch)
+            self._answer(run, batch)
             # The next one may be long in coming; these photos must not stay in memory until then.
             del batch
 
@@ -188,6 +194,7 @@ class Batcher(Generic[Item, Answer]):
                 if not self._queue:
                     return []
                 self._wait_for_company()
+                # Another thread may have taken all of it meanwhile: then this batch is empty, and the wait begins anew.
                 batch: list[Place[Item, Answer]] = []
                 while self._queue and len(batch) < self._max_batch:
                     place = self._queue.popleft()
@@ -201,7 +208,7 @@ class Batcher(Generic[Item, Answer]):
     def _wait_for_company(self) -> None:
         if self._max_wait > 0:
             self._changed.wait_for(
-                lambda: len(self._queue) >= self._max_batch or self._is_closed,
+                lambda: not self._queue or len(self._queue) >= self._max_batch or self._is_closed,
                 timeout=self._queue[0].queued_at + self._max_wait - time.monotonic(),
             )
 
@@ -213,14 +220,14 @@ class Batcher(Generic[Item, Answer]):
         place.answer.set_exception(self.busy())
         return False
 
-    def _answer(self, batch: Sequence[Place[Item, Answer]]) -> None:
+    def _answer(self, run: Run[Item, Answer], batch: Sequence[Place[Item, Answer]]) -> None:
         started = time.monotonic()
         try:
-            answers = self._run([cast("Item", place.item) for place in batch])
+            answers = run([cast("Item", place.item) for place in batch])
             if len(answers) != len(batch):
                 raise RuntimeError(f"expected {len(batch)} answers, got {len(answers)}")  # noqa: TRY301
         except BaseException as error:  # noqa: BLE001 - whatever it was, the thread must live on
-            self._answer_one_by_one(batch, error)
+            self._answer_one_by_one(run, batch, error)
             return
         self._measure(len(batch), time.monotonic() - started)
         for place, answer in zip(batch, answers, strict=True):
@@ -229,18 +236,20 @@ class Batcher(Generic[Item, Answer]):
             else:
                 place.answer.set_result(answer)
 
-    def _answer_one_by_one(self, batch: Sequence[Place[Item, Answer]], error: BaseException) -> None:
+    def _answer_one_by_one(
+        self, run: Run[Item, Answer], batch: Sequence[Place[Item, Answer]], error: BaseException
+    ) -> None:
         if len(batch) == 1:
             batch[0].answer.set_exception(error if isinstance(error, Exception) else RuntimeError("the run was ended"))
             return
         logger.warning("batch_failed", size=len(batch), exc_info=error)
         for place in batch:
             if self._is_worth_running(place):
-                self._answer([place])
+                self._answer(run, [place])
 
     def _measure(self, size: int, seconds: float) -> None:
         telemetry.BATCH_SIZE.observe(size)
         telemetry.BATCH_SECONDS.observe(seconds)
-        newest = seconds / size
+        newest = seconds / (size * len(self._threads))
         weight = _NEWEST if self._seconds_an_item else 1.0
         self._seconds_an_item += weight * (newest - self._seconds_an_item)

@@ -7,9 +7,10 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from inference.bulk import Answer, BulkJob, Crashed, EngineUnavailable, in_chunks
@@ -93,17 +94,7 @@ class _Worker:
         self.has_suspect = False
         self.is_ready = False
         self._heard_at = time.monotonic()
-        # A fresh interpreter: forks of a process with threads can hang, and CUDA survives none.
-        context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(theirs, job, number), daemon=True)
-        # Ctrl-C is for the parent alone; a blocked signal stays so in the new process.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            self._process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        theirs.close()
+        self._process, self.connection = start(_work, job, number)
 
     @property
     def is_stalled(self) -> bool:
@@ -135,10 +126,30 @@ class _Worker:
         yield from zip(names, message, strict=True)
 
     def end(self) -> None:
-        self.connection.close()
-        # It has nothing to lose, and may hang.
-        self._process.kill()
-        self._process.join()
+        end(self._process, self.connection)
+
+
+def start(work: Callable[..., None], *args: object) -> tuple[BaseProcess, Connection]:
+    """A process that does `work`, and this end of a pipe, whose other end is the first thing it is called with."""
+    # A fresh interpreter: forks of a process with threads can hang, and CUDA survives none.
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=work, args=(theirs, *args), daemon=True)
+    # Ctrl-C is for the parent alone; a blocked signal stays so in the new process.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    theirs.close()
+    return process, ours
+
+
+def end(process: BaseProcess, connection: Connection) -> None:
+    connection.close()
+    # It has nothing to lose, and may hang.
+    process.kill()
+    process.join()
 
 
 def _work(connection: Connection, job: BulkJob, number: int) -> None:

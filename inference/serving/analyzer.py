@@ -1,0 +1,69 @@
+"""What an engine's process does: photos' bytes in, analyses out."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from inference import telemetry
+from inference.client import BackendOptions
+from inference.contracts import FaceAnalysis, InferenceError, PhotoLimits
+from inference.decoding import DecodedPhoto, decode, encode_jpeg
+from inference.engine import Engine
+from inference.serving.engines import Answer, Photo
+
+
+class Analyzer:
+    """An engine, and threads that decode for it. files: of every model, by name."""
+
+    def __init__(self, options: BackendOptions, files: Mapping[str, bytes]) -> None:
+        torch.set_num_threads(options.threads)
+        # The nets use all threads; OpenCV's small resizes lose more to hand-over than they gain.
+        cv2.setNumThreads(1)
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in files.items():
+                (Path(folder) / name).write_bytes(content)
+            self._engine = Engine(options.limits, Path(folder), options.device)
+        # A large PNG takes hundreds of megabytes for a moment: no more of them at a time than there are cores.
+        self._decoders = ThreadPoolExecutor(options.threads, "decoding")
+        self._decode = partial(_decode, limits=options.limits)
+        self._warm_up()
+        self.versions = self._engine.versions
+
+    def analyze(self, photos: Sequence[Photo]) -> list[Answer]:
+        """An analysis or an error for each photo. Raises MemoryError, and what the engine raises."""
+        decoded = list(self._decoders.map(self._decode, [photo.content for photo in photos]))
+        readable = [each for each in decoded if isinstance(each, DecodedPhoto)]
+        try:
+            analysed = iter(self._engine.analyze(readable) if readable else [])
+        except torch.OutOfMemoryError as error:
+            raise MemoryError("there is no memory for the batch") from error
+        return [
+            _with_photo(next(analysed), each, photo) if isinstance(each, DecodedPhoto) else each
+            for photo, each in zip(photos, decoded, strict=True)
+        ]
+
+    def _warm_up(self) -> None:
+        """Run everything once, the decoder too, which loads its parts when it first needs them."""
+        decode(encode_jpeg(DecodedPhoto(np.zeros((8, 8, 3), np.uint8), 8, 8)))
+        self._engine.warm_up()
+
+
+def _decode(photo: bytes, limits: PhotoLimits) -> DecodedPhoto | InferenceError | MemoryError:
+    try:
+        with telemetry.DECODE_SECONDS.time():
+            return decode(photo, limits)
+    except (InferenceError, MemoryError) as error:
+        return error
+
+
+def _with_photo(answer: FaceAnalysis | InferenceError, decoded: DecodedPhoto, photo: Photo) -> Answer:
+    return replace(answer, photo=encode_jpeg(decoded)) if photo.keep and isinstance(answer, FaceAnalysis) else answer
