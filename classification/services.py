@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, close_old_connections, transaction
+from django.db import IntegrityError, close_old_connections, connection, transaction
 from django.utils import timezone
 
 import catalog.selectors
@@ -54,8 +54,9 @@ def classification_create(
     earlier = _earlier_answer(request) if request else None
     if earlier and not with_preview:
         return earlier
-    # A photo may wait for seconds; those that wait need no connection.
-    close_old_connections()
+    # A photo may wait for seconds, and needs no connection meanwhile; a caller's transaction does.
+    if not connection.in_atomic_block:
+        close_old_connections()
     try:
         analysis = inference_client.analyze(
             photo,
@@ -143,7 +144,6 @@ def gallery_for(face_type: FaceType, client: Client, analysis: FaceAnalysis | No
     The mobile app needs four, with their bytes: a type that has fewer fills up from its neighbours, and
     CatalogueIncomplete or PictureUnavailable is raised where that is not enough. Other clients get what
     there is.
-    face_type: one of catalog.selectors.counted_face_types().
     """
     is_mobile = client == Client.MOBILE
     if analysis:
@@ -179,7 +179,7 @@ def _age_on(day: date, birth_date: date) -> int:
 
 
 def _all_face_types() -> dict[str, FaceType]:
-    face_types = {face_type.code: face_type for face_type in catalog.selectors.counted_face_types()}
+    face_types = {face_type.code: face_type for face_type in catalog.selectors.face_types()}
     if len(face_types) < len(TypeCode):
         raise CatalogueIncomplete
     return face_types
