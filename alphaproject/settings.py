@@ -18,7 +18,6 @@ from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 from alphaproject.capacity import read_capacity
-from alphaproject.cores import usable_cores
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -272,17 +271,17 @@ INFERENCE_BACKEND: str = env.str(
 _capacity = read_capacity(env)
 WEB_CONCURRENCY: int = _capacity.processes
 # Engines of each web process, and threads of each: all that share the machine share its cores, since with a thread a
-# core in each, all would wait for each other. One thread an engine gets the most out of a core; each engine takes
-# memory of its own.
-_CORES = max(usable_cores() // WEB_CONCURRENCY, 1)
-INFERENCE_PROCESSES: int = env.int("INFERENCE_PROCESSES", min(_CORES, 4), validate=environs.validate.Range(1, 1024))
+# core in each, all would wait for each other. One thread an engine gets the most out of a core.
+INFERENCE_PROCESSES: int = _capacity.engines
 INFERENCE_THREADS: int = env.int(
-    "INFERENCE_THREADS", max(_CORES // INFERENCE_PROCESSES, 1), validate=environs.validate.Range(1, 1024)
+    "INFERENCE_THREADS",
+    max(_capacity.cores // INFERENCE_PROCESSES, 1),
+    validate=environs.validate.Range(1, 1024),
 )
 # Where the nets run, as torch names it; decoding stays with the CPU.
 INFERENCE_DEVICE: str = env.str("INFERENCE_DEVICE", "cpu", validate=environs.validate.Regexp(r"^(cpu|cuda(:\d+)?)$"))
-# Photos analysed at once, milliseconds that a photo waits for others to be analysed with, and photos that may wait
-# for their turn: one more is refused as busy.
+# Photos an engine analyses at once, milliseconds that a photo waits for others to be analysed with, and photos that may
+# wait for their turn: one more is refused as busy.
 INFERENCE_BATCH: int = _capacity.batch
 INFERENCE_WAIT: int = env.int("INFERENCE_WAIT", 0, validate=environs.validate.Range(0, 10_000))
 INFERENCE_QUEUE: int = _capacity.queue

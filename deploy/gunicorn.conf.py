@@ -20,7 +20,7 @@ capacity = read_capacity(env)
 shared_memory = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112
 
 bind = f"{env.str('HOST', '127.0.0.1')}:{env.int('PORT', 8000, validate=port)}"
-# One process holds one set of models; its threads decode and wait while the models run.
+# Each has engines of its own, and threads that wait for them.
 workers = capacity.processes
 wsgi_app = "alphaproject.wsgi"
 worker_class = "alphaproject.gunicorn_worker.ReceivingWorker"

@@ -63,6 +63,7 @@ def test_secrets_alone_are_enough() -> None:
         ("MIN_AGE", "abc"),
         ("RETENTION_DAYS", "0"),
         ("RETENTION_DAYS", "99999999999"),
+        ("INFERENCE_PROCESSES", "0"),
         ("INFERENCE_THREADS", "0"),
         ("INFERENCE_DEVICE", "gpu"),
         ("INFERENCE_BATCH", "0"),
