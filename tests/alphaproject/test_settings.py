@@ -149,7 +149,7 @@ def test_an_inference_tier_needs_addresses_and_a_secret(url: str, secret: str | 
 @pytest.mark.parametrize(
     ("url", "backend"),
     [
-        (None, "inference.serving.local.LocalBackend"),
+        (None, "inference.serving.engines.EnginesBackend"),
         ("http://gpu-1:8100,http://gpu-2:8100", "inference.serving.remote.RemoteBackend"),
     ],
 )

@@ -64,12 +64,14 @@ class Command(BaseCommand):
         parser.add_argument(
             "--workers",
             type=_positive,
-            help="how many engines work at once, with about 500 MB of memory each; default: INFERENCE_THREADS, or one "
-            "for each core of the Ray cluster",
+            help="how many engines work at once, each on one core and with about 500 MB of memory; default: "
+            "INFERENCE_PROCESSES times INFERENCE_THREADS, or one for each core of the Ray cluster",
         )
 
     def handle(self, *, source: str, out: str, engine: str, workers: int | None, **_options: Any) -> None:
         storage = _s3_storage()
+        if engine == "local":
+            workers = workers or settings.INFERENCE_PROCESSES * settings.INFERENCE_THREADS
         started = time.perf_counter()
         try:
             photos = _photos_of(source, storage)
@@ -83,7 +85,7 @@ class Command(BaseCommand):
                     engine=runner,
                     job=job,
                     policy=policy,
-                    workers=workers or (settings.INFERENCE_THREADS if engine == "local" else None),
+                    workers=workers,
                     listener=bar,
                 )
         except (UnusableSource, UnusableJournal, ParquetUnavailable, EngineUnavailable) as error:
