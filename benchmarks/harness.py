@@ -176,7 +176,8 @@ class ServingSettings:
 def serving_settings() -> ServingSettings:
     """The product's on this machine, as its settings work them out."""
     with tempfile.TemporaryDirectory() as folder:
-        code = "from django.conf import settings as s; print(s.WEB_CONCURRENCY * s.INFERENCE_PROCESSES, s.INFERENCE_THREADS, s.INFERENCE_BATCH)"
+        numbers = "s.WEB_CONCURRENCY * s.INFERENCE_PROCESSES, s.INFERENCE_THREADS, s.INFERENCE_BATCH"
+        code = f"from django.conf import settings as s; print({numbers})"
         environment = environment_of(Path(folder)) | {"DJANGO_SETTINGS_MODULE": "alphaproject.settings"}
         found = subprocess.run(
             [sys.executable, "-c", code], cwd=ROOT, env=environment, check=True, capture_output=True, text=True

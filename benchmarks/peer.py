@@ -1,6 +1,7 @@
 """The engine served by LitServe: `python benchmarks/peer.py PORT PROCESSES THREADS BATCH`. It keeps no records.
 
-What serving.py compares the product with: the same photos, sent in the same way, the same nets, processes, threads and batches.
+What serving.py compares the product with: the same photos, sent in the same way, the same nets, processes, threads and
+batches.
 """
 
 import sys

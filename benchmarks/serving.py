@@ -145,7 +145,8 @@ def main() -> None:
     share = statistics.median(outcome.client_share for outcome in ours) / cores
     of_engine = statistics.median(own.photos_per_second / limit for own, limit in zip(ours, alone, strict=True))
     print(
-        f"the clients take {share:.1%} of the cores; of what they leave, HTTP ÷ engine is {of_engine / (1 - share):.2f}\n"
+        f"the clients take {share:.1%} of the cores; of what they leave, "
+        f"HTTP ÷ engine is {of_engine / (1 - share):.2f}\n"
         f"12 megapixels: {len(camera.milliseconds)} photos, 95th percentile {camera.percentile(95):.0f} ms, "
         f"not answered: {camera.refused}"
     )

@@ -144,7 +144,6 @@ def gallery_for(face_type: FaceType, client: Client, analysis: FaceAnalysis | No
     The mobile app needs four, with their bytes: a type that has fewer fills up from its neighbours, and
     CatalogueIncomplete or PictureUnavailable is raised where that is not enough. Other clients get what
     there is.
-    face_type: one of catalog.selectors.counted_face_types().
     """
     is_mobile = client == Client.MOBILE
     if analysis:
@@ -180,7 +179,7 @@ def _age_on(day: date, birth_date: date) -> int:
 
 
 def _all_face_types() -> dict[str, FaceType]:
-    face_types = {face_type.code: face_type for face_type in catalog.selectors.counted_face_types()}
+    face_types = {face_type.code: face_type for face_type in catalog.selectors.face_types()}
     if len(face_types) < len(TypeCode):
         raise CatalogueIncomplete
     return face_types

@@ -21,8 +21,9 @@ from inference.contracts import FaceAnalysis, InferenceError, ModelVersions, Pho
 class BackendOptions:
     """How a backend serves.
 
-    processes: engines with a process each, where it has such. threads: CPU threads each may use. max_batch: photos analysed at once. max_wait: seconds that a photo waits for
-    others to be analysed with. max_waiting: photos that may wait for their turn; one more is refused as Busy.
+    processes: engines with a process each, where it has such. threads: CPU threads each may use. max_batch: photos
+    analysed at once. max_wait: seconds that a photo waits for others to be analysed with. max_waiting: photos that may
+    wait for their turn; one more is refused as Busy.
     device: a torch device, for the nets. urls, secret: of the inference tier, where it is a tier of its own.
     """
 

@@ -53,7 +53,7 @@ class EnginesBackend:
         files = {path.name: path.read_bytes() for path in (weights_dir or PACKAGED_WEIGHTS).iterdir() if path.is_file()}
         engines = [EngineProcess(options, files) for _ in range(options.processes)]
         # They load side by side.
-        self._versions = [engine.wait_until_ready() for engine in engines][0]
+        self._versions, *_ = [engine.wait_until_ready() for engine in engines]
         self._batcher: Batcher[Photo, FaceAnalysis] = Batcher(
             *(engine.analyze for engine in engines),
             max_batch=options.max_batch,
@@ -118,7 +118,7 @@ class EngineProcess:
 
 
 class _Child:
-    """One process, for as long as it lives. Raises EOFError, OSError and TimeoutError, which is one, once it does not."""
+    """One process, for as long as it lives. Raises EOFError and OSError, such as TimeoutError, once it does not."""
 
     def __init__(self, options: BackendOptions, files: Mapping[str, bytes]) -> None:
         process, self._connection = start(_work, options, files)
