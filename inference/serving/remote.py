@@ -1,8 +1,8 @@
 """The models on other machines, reached over HTTP (docs/ray.md). Needs neither torch nor Ray.
 
-An address that keeps failing is left alone for a while, and a call that fails is made once more, at another address
-where there is one: an analysis changes nothing, so twice is as good as once. A photo that then has no answer is
-refused as Busy, and the log says why.
+An address that keeps failing is left alone for a while, and a photo whose replica is lost, hangs or runs out of time is
+sent once more, to another address where there is one: an analysis changes nothing, so twice is as good as once. An
+address that is lost itself costs no attempt. A photo that then has no answer is refused as Busy, and the log says why.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import itertools
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import ClassVar, TypeVar
@@ -39,7 +39,10 @@ logger = structlog.get_logger(__name__)
 
 Answer = TypeVar("Answer")
 
+# A photo that kills what takes it takes no third.
 _ATTEMPTS = 2
+# A node that dies takes one replica, and its others moments later: time not to meet them.
+_PAUSE_SECONDS = 0.25
 _CONNECT_SECONDS = 2.0
 # Background work sets no deadline; it can wait, but not for ever.
 _UNHURRIED_SECONDS = 60.0
@@ -48,6 +51,14 @@ _VERSIONS_SECONDS = 5.0
 
 class AttemptFailed(Exception):
     """One address gave no answer of this protocol; another may."""
+
+
+class _OutOfTime(Exception):
+    """A replica needs longer than this attempt has. busy: what it said."""
+
+    def __init__(self, busy: Busy) -> None:
+        super().__init__(str(busy))
+        self.busy = busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,36 +113,48 @@ class RemoteBackend:
         deadline: float | None,
         body: bytes | None = None,
     ) -> Answer:
+        attempts, busy = 0, Busy(math.ceil(PAUSE_SECONDS))
         cause: AttemptFailed | None = None
-        for address, seconds in self._attempts(deadline):
+        for address in self._twice_in_turn():
+            if attempts == _ATTEMPTS:
+                break
+            if not address.breaker.admits():
+                continue
+            if attempts:
+                time.sleep(min(_PAUSE_SECONDS, max(_left(deadline) / 2, 0)))
+            began, left = time.monotonic(), _left(deadline)
+            if left <= 0:
+                break
+            # What hangs must leave the second attempt as much time as it had.
+            seconds = left / (_ATTEMPTS - attempts)
             try:
                 answer = decode(self._call(address, method, path, seconds, body))
             except (AttemptFailed, MessageError, urllib3.exceptions.HTTPError) as error:
-                address.breaker.failed()
+                address.breaker.failed(began)
                 logger.warning("inference_call_failed", address=address.url, reason=str(error) or type(error).__name__)
                 cause = AttemptFailed(f"{address.url}: {error}")
+                attempts += not _is_out_of_reach(error)
+            except _OutOfTime as error:
+                address.breaker.succeeded()
+                attempts, busy = attempts + 1, error.busy
             except InferenceError:
                 address.breaker.succeeded()
                 raise
             else:
                 address.breaker.succeeded()
                 return answer
-        raise Busy(math.ceil(PAUSE_SECONDS)) from cause
+        raise busy from cause
 
-    def _attempts(self, deadline: float | None) -> Iterator[tuple[_Address, float]]:
-        """Whom to ask, and for how many seconds: what hangs must leave the second attempt as much time as it had."""
+    def _twice_in_turn(self) -> list[_Address]:
+        """Whom to ask. Where there is one address alone, other replicas are behind it."""
         first = next(self._turn) % len(self._addresses)
-        # Where there is one address alone, other replicas are behind it.
-        order = (self._addresses[first:] + self._addresses[:first]) * _ATTEMPTS
-        admitted = (address for address in order if address.breaker.admits())
-        for number, address in enumerate(itertools.islice(admitted, _ATTEMPTS)):
-            left = _UNHURRIED_SECONDS if deadline is None else deadline - time.monotonic()
-            if left <= 0:
-                return
-            yield address, left / (_ATTEMPTS - number)
+        return (self._addresses[first:] + self._addresses[:first]) * 2
 
     def _call(self, address: _Address, method: str, path: str, seconds: float, body: bytes | None) -> bytes:
-        """The body of an answer with an analysis. Raises the InferenceError that was answered, else AttemptFailed."""
+        """The body of an answer with an analysis.
+
+        Raises the InferenceError that was answered, _OutOfTime where a replica was busy, else AttemptFailed.
+        """
         response = self._http.request(
             method,
             address.url + path,
@@ -143,8 +166,8 @@ class RemoteBackend:
         version = response.headers.get(VERSION_HEADER)
         if version is None:
             # Not from a replica: what stands before them has refused the photo, or lost the replica that had it.
-            if response.status == HTTPStatus.SERVICE_UNAVAILABLE:
-                raise Busy(_seconds(response.headers.get("Retry-After")))
+            if response.status == HTTPStatus.SERVICE_UNAVAILABLE and "Retry-After" in response.headers:
+                raise Busy(_seconds(response.headers["Retry-After"]))
             raise AttemptFailed(f"status {response.status} from no replica")
         if version != str(PROTOCOL_VERSION):
             raise AttemptFailed(f"speaks protocol {version[:10]}, this is {PROTOCOL_VERSION}")
@@ -152,8 +175,20 @@ class RemoteBackend:
             return response.data
         if response.status not in STATUS.values():
             raise AttemptFailed(f"status {response.status}")
-        raise decode_error(response.data)
+        error = decode_error(response.data)
+        raise _OutOfTime(error) if isinstance(error, Busy) else error
 
 
-def _seconds(retry_after: str | None) -> int:
-    return int(retry_after) if retry_after and retry_after.isdecimal() else 1
+def _left(deadline: float | None) -> float:
+    return _UNHURRIED_SECONDS if deadline is None else deadline - time.monotonic()
+
+
+def _is_out_of_reach(error: Exception) -> bool:
+    """Whether the address itself is lost, rather than what is behind it."""
+    return isinstance(error, urllib3.exceptions.HTTPError) and not isinstance(
+        error, urllib3.exceptions.ReadTimeoutError
+    )
+
+
+def _seconds(retry_after: str) -> int:
+    return int(retry_after) if retry_after.isdecimal() else 1
