@@ -176,7 +176,8 @@ def application(options: ServingOptions, *, files: ModelFiles, secret: str) -> s
         max_queued_requests=options.max_waiting,
         backpressure_config=BackpressureConfig(retry_after_s=1),
         health_check_period_s=_HEALTH_CHECK_SECONDS,
-        health_check_timeout_s=3 * _HEALTH_CHECK_SECONDS,
+        # The check itself gives up after one; what says nothing at all hangs.
+        health_check_timeout_s=1.5 * _HEALTH_CHECK_SECONDS,
         max_surge_percent=25,
         max_constructor_retry_count=2,
         **scaling,
@@ -184,9 +185,15 @@ def application(options: ServingOptions, *, files: ModelFiles, secret: str) -> s
     return deployment.bind(options, files, secret)
 
 
-def build(args: ServingOptions) -> serve.Application:
-    """What `serve deploy deploy/serve.yaml` imports. The secret comes from the cluster's environment."""
-    return application(args, files=read_models(args.weights), secret=environs.FileAwareEnv().str("INFERENCE_SECRET"))
+def build(args: dict[str, Any]) -> serve.Application:
+    """What `serve deploy deploy/serve.yaml` imports. The secret comes from the cluster's environment.
+
+    args: of ServingOptions. Raises pydantic.ValidationError.
+    """
+    options = ServingOptions.model_validate(args)
+    return application(
+        options, files=read_models(options.weights), secret=environs.FileAwareEnv().str("INFERENCE_SECRET")
+    )
 
 
 def read_models(folder: Path) -> ModelFiles:

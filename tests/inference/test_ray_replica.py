@@ -97,7 +97,7 @@ def test_a_short_secret_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setenv("INFERENCE_SECRET", "short")
     with pytest.raises(ValueError, match="INFERENCE_SECRET"):
-        build(ServingOptions())
+        build({})
 
 
 def test_the_configuration_for_serve_deploy_builds_the_application(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +105,9 @@ def test_the_configuration_for_serve_deploy_builds_the_application(monkeypatch: 
     config = ServeDeploySchema.model_validate(yaml.safe_load((ROOT / "deploy" / "serve.yaml").read_text()))
     (app,) = config.applications
 
-    built = import_string(app.import_path.replace(":", "."))(ServingOptions(**app.args))
+    built = import_string(app.import_path.replace(":", "."))(app.args)
 
     assert isinstance(built, serve.Application)
     assert config.http_options.port == 8100
+    with pytest.raises(ValidationError, match="replicas"):
+        build({"replicas": 2})
