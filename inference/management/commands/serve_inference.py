@@ -91,4 +91,6 @@ def _wait_for_the_end() -> None:
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    ended.wait()
+    # A signal that one of Ray's threads receives does not wake this one.
+    while not ended.wait(timeout=1):
+        pass
