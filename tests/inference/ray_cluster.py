@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import threading
 import time
@@ -23,6 +24,7 @@ from inference.contracts import InferenceError, PhotoRefused
 from inference.serving.remote import RemoteBackend
 
 Started = TypeVar("Started")
+Answer = TypeVar("Answer")
 
 SECRET = "known to both tiers and to nobody else"
 # Bytes of each node's object store, which carries nothing but the models.
@@ -43,6 +45,8 @@ class LocalCluster:
     def __init__(self, *, nodes: int, cpus: int) -> None:
         """cpus: that each node has to reserve, whatever the machine has."""
         os.environ.update(_PATIENT)
+        # A token that lies in the home folder is another cluster's.
+        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
         self._cpus = cpus
         head = {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": _OBJECT_STORE}
         self._cluster = _in_some_attempts(lambda: Cluster(initialize_head=True, head_node_args=head))
@@ -80,17 +84,22 @@ class LocalCluster:
 
     def replicas(self) -> dict[str, str]:
         """The nodes of the replicas that run, by the replicas' names."""
+        return {name: _ask(name, _node) for name in self.names()}
+
+    def names(self) -> list[str]:
+        """Of the replicas, also of those that do not answer."""
         names = [actor["name"] for actor in ray.util.list_named_actors(all_namespaces=True)]
-        found = {}
-        for name in names:
-            if name.startswith("SERVE_REPLICA::"):
-                node = ray.get(ray.get_actor(name, namespace="serve").__ray_call__.remote(_node))
-                found[name] = node
-        return found
+        return [name for name in names if name.startswith("SERVE_REPLICA::")]
 
     def kill_replica(self) -> None:
         """At once, whatever it is doing."""
-        ray.kill(ray.get_actor(next(iter(self.replicas())), namespace="serve"))
+        ray.kill(ray.get_actor(self.names()[0], namespace="serve"))
+
+    def stop_replica(self) -> str:
+        """One that hangs from now on, whatever it is doing. Returns its name."""
+        name = self.names()[0]
+        os.kill(_ask(name, _pid), signal.SIGSTOP)
+        return name
 
     def kill_node(self) -> None:
         """The one added last, at once: its replicas and its address with it."""
@@ -124,8 +133,13 @@ class Outcomes:
 
 
 @contextmanager
-def senders(backend: Backend, photos: Sequence[bytes], *, count: int, time_limit: float) -> Iterator[Outcomes]:
-    """So many threads that send photo after photo while the context lasts, each with so many seconds for its answer."""
+def senders(
+    backend: Backend, photos: Sequence[bytes], *, count: int, time_limit: float, pause: float = 0
+) -> Iterator[Outcomes]:
+    """So many threads that send photo after photo while the context lasts.
+
+    time_limit: seconds that each photo has for its answer. pause: seconds a thread rests after each.
+    """
     outcomes = Outcomes()
     is_over = threading.Event()
 
@@ -145,6 +159,7 @@ def senders(backend: Backend, photos: Sequence[bytes], *, count: int, time_limit
                 continue
             outcomes.versions[version] += 1
             outcomes.seconds.append(time.monotonic() - started)
+            is_over.wait(pause)
 
     threads = [threading.Thread(target=send, args=(number,)) for number in range(count)]
     for thread in threads:
@@ -175,8 +190,16 @@ def _is_healthy(url: str) -> bool:
         return False
 
 
+def _ask(name: str, question: Callable[[object], Answer]) -> Answer:
+    return ray.get(ray.get_actor(name, namespace="serve").__ray_call__.remote(question))
+
+
 def _node(_actor: object) -> str:
     return ray.get_runtime_context().get_node_id()
+
+
+def _pid(_actor: object) -> int:
+    return os.getpid()
 
 
 def _free_port() -> int:
