@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from django.utils import translation
 from PIL import Image
 from pytest_django import Settings
 
-from catalog.models import Celebrity, FaceType
-from catalog.services.images import image_add, image_publish
+from catalog.models import Celebrity, CelebrityImage, FaceType
+from catalog.services.images import image_of, image_publish
+from catalog.services.pictures import Picture, picture_from_upload, picture_store
 from catalog.services.seed import catalog_seed
 from inference import client
 from inference.apps import build_backend
@@ -66,6 +68,12 @@ def _folders_of_its_own(settings: Settings, tmp_path: Path) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _fast_passwords(settings: Settings) -> None:
+    """A hash that is slow to guess is slow to make, at every sign-in; what a test signs in with is worth no guess."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
 def _empty_cache() -> None:
     cache.clear()
 
@@ -82,19 +90,28 @@ def catalogue(db: None) -> None:
     someone = Celebrity.objects.create(name_ko="누군가", name_en="Someone")
     # A catalogue that has a celebrity gets no drawn samples, which would take a while each time.
     catalog_seed()
-    images = [
-        image_add(
-            celebrity=someone,
-            content=encode(Image.new("RGB", (120, 150), (40 * face_type.pk, 40 * number, 90)), "JPEG"),
-            face_type=face_type,
-            source="the tests",
-            licence="CC0-1.0",
-            attribution=f"{face_type.code} {number}",
-        )
-        for face_type in FaceType.objects.all()
-        for number in range(5)
-    ]
-    image_publish(images=images)
+    images = []
+    for face_type in FaceType.objects.all():
+        for number, picture in enumerate(_pictures(face_type.pk)):
+            picture_store(picture)
+            images.append(
+                image_of(
+                    picture,
+                    celebrity=someone,
+                    face_type=face_type,
+                    source="the tests",
+                    licence="CC0-1.0",
+                    attribution=f"{face_type.code} {number}",
+                )
+            )
+    image_publish(images=CelebrityImage.objects.bulk_create(images))
+
+
+@functools.cache
+def _pictures(number: int) -> list[Picture]:
+    """Five, made once a process."""
+    colours = [(40 * number, 40 * other, 90) for other in range(5)]
+    return [picture_from_upload(encode(Image.new("RGB", (120, 150), colour), "JPEG")) for colour in colours]
 
 
 @pytest.fixture
