@@ -134,6 +134,8 @@ def test_progress_rows_and_report_say_what_became_of_each_picture(curator: Clien
         (make_zip({"a.jpg": b"x"}).getvalue(), "A table is missing"),
         (make_zip({"a.csv": b"file\n"}).getvalue(), "The table lacks these columns: name_ko, name_en."),
     ],
+    # An archive holds the time at which it was made.
+    ids=["no archive", "path out of itself", "no table", "columns missing"],
 )
 def test_a_bad_archive_is_refused_on_the_form_and_leaves_nothing(
     curator: Client, content: bytes, sentence: str
