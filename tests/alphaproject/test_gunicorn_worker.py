@@ -16,6 +16,9 @@ import pytest
 from tests.alphaproject.http_server import PATIENCE, Answer, Connection, Server, head, lines_of, serving, upload
 from tests.images import jpeg
 
+# All in one test process: each would start a server of its own, and wait for its timeouts.
+pytestmark = pytest.mark.xdist_group("gunicorn")
+
 # More than the server has threads.
 MANY = 220
 MEGABYTE = 1024 * 1024

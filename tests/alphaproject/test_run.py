@@ -17,8 +17,13 @@ ROOT = Path(__file__).resolve().parents[2]
 STAY = "import os, sys, time; print(os.getpid(), file=open(sys.argv[1], 'a'), flush=True); time.sleep(60)"
 # Tells its process id and dies.
 DIE = "import os, sys; print(os.getpid(), file=open(sys.argv[1], 'a'), flush=True); sys.exit(3)"
-# Lives long enough for the other one to be there.
-DIE_LATER = "import sys, time; time.sleep(5); sys.exit(3)"
+# Dies once the other one is there.
+DIE_LATER = """
+import pathlib, sys, time
+while not pathlib.Path(sys.argv[1]).with_name("worker").exists():
+    time.sleep(0.05)
+sys.exit(3)
+"""
 SUPERVISE = """
 import runpy, sys
 supervise = runpy.run_path("deploy/run.py")["supervise"]

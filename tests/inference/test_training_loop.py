@@ -17,6 +17,9 @@ from torch.utils.data import Dataset
 
 from inference.training.loop import FitSettings, ForeignCheckpoint, fit
 
+# A group of this size begins early; the longest of these would otherwise end after everything else.
+pytestmark = pytest.mark.xdist_group("training loop")
+
 
 class Numbers(Dataset[dict[str, Tensor]]):
     """Sums of four numbers."""
