@@ -60,7 +60,7 @@ def serious_violations(page: Page) -> list[str]:
     ]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     executable = shutil.which("chromium") or shutil.which("google-chrome")
     if executable is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +28,8 @@ from tests.images import draw_photo, encode
 pytestmark = pytest.mark.browser
 
 DESKTOP = {"width": 1280, "height": 900}
+# Images that one curator reviews without a pause.
+SITTING = 60
 # What a page says when a decision is refused, as these tests provoke.
 REFUSED = re.compile(r"Failed to load resource: .* (403|409|422)|ERR_FAILED")
 
@@ -335,8 +338,9 @@ def test_the_page_fits_and_axe_finds_nothing_serious(review: Review, viewport: d
     assert serious == []
 
 
-def test_two_hundred_images_in_one_sitting_without_a_page_reload(review: Review) -> None:
-    labels = make_labels(200)
+def test_images_are_reviewed_in_one_sitting_without_a_page_reload(review: Review) -> None:
+    # Several queues, each of which is fetched while the one before is worked off.
+    labels = make_labels(SITTING)
     page = review()
     shows(page, labels[0])
     page.wait_for_load_state("networkidle")
@@ -364,13 +368,8 @@ def test_two_hundred_images_in_one_sitting_without_a_page_reload(review: Review)
 
     is_saved(page)
     assert not ImageLabel.objects.filter(state=LabelState.PROPOSED).exists()
-    assert ReviewEvent.objects.count() == 200
+    assert ReviewEvent.objects.count() == SITTING
     assert not [request for request in requests if request.is_navigation_request()]
-    ordered = sorted(seconds)
-    print(  # noqa: T201 - the numbers, with pytest -s
-        f"\n200 images: median {1000 * ordered[100]:.0f} ms to the next image, "
-        f"95 % within {1000 * ordered[190]:.0f} ms, {len(requests) / 200:.2f} requests an image, no page reload"
-    )
     # A picture, a decision, and a tenth of a queue.
-    assert len(requests) / 200 < 2.3
-    assert ordered[100] < 1
+    assert len(requests) / SITTING < 2.3
+    assert statistics.median(seconds) < 1

@@ -12,23 +12,24 @@ from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from catalog.models import CelebrityImage, Rater, Rating, Survey
-from catalog.services.seed import catalog_seed
+from catalog.models import Rater, Rating, Survey
 from catalog.services.survey_results import result_create
 from tests.browser.conftest import PHONE, OpenPage, serious_violations, take_screenshot
-from tests.catalog.raters import add_image, make_open_survey
+from tests.catalog.factories import make_face_types
+from tests.catalog.raters import add_portraits, make_open_survey
 
 pytestmark = pytest.mark.browser
 
+IMAGES = 16
 RATERS = 24
 
 
 @pytest.fixture
 def survey(transactional_db: None) -> Survey:
-    """The seeded samples, rated by people of several ages with a taste and a bias each."""
-    catalog_seed()
+    """Drawn faces, rated by people of several ages with a taste and a bias each."""
+    make_face_types()
     survey = make_open_survey()
-    images = [add_image(survey, image) for image in CelebrityImage.objects.order_by("pk")]
+    images = add_portraits(survey, IMAGES)
     chance = random.Random(1)
     appeal = [chance.gauss(4, 1.1) for _ in images]
     for number in range(RATERS):

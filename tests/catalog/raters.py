@@ -10,6 +10,7 @@ from django.test import Client as HttpClient
 from django.utils import timezone
 
 from catalog.models import CelebrityImage, Rater, Rating, Survey, SurveyImage, SurveyResult
+from catalog.portraits import draw_portrait
 from catalog.services.images import image_add
 from catalog.services.rating import Visit, VisitKey, rater_join, rating_give
 from catalog.services.survey_results import result_create
@@ -38,15 +39,20 @@ def add_images(survey: Survey, count: int, *, stored: bool = False, **fields: An
     return [add_image(survey, _stored_image() if stored else make_image(), **fields) for _ in range(count)]
 
 
+def add_portraits(survey: Survey, count: int) -> list[SurveyImage]:
+    """Drawn faces."""
+    return [add_image(survey, _stored_image(draw_portrait(number))) for number in range(count)]
+
+
 def add_image(survey: Survey, image: CelebrityImage | None, **fields: Any) -> SurveyImage:
     key = f"image-{survey.survey_images.count()}"
     return SurveyImage.objects.create(**({"survey": survey, "image": image, "key": key} | fields))
 
 
-def _stored_image() -> CelebrityImage:
+def _stored_image(content: bytes | None = None) -> CelebrityImage:
     return image_add(
         celebrity=make_celebrity(),
-        content=make_picture(size=(240, 300)),
+        content=content or make_picture(size=(240, 300)),
         face_type=None,
         source="the tests",
         licence="CC0-1.0",
