@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import urllib3
@@ -37,6 +38,8 @@ ROOT = Path(__file__).parents[2]
 OPTIONS = ServingOptions(min_replicas=2, max_replicas=2, cpus=1, max_batch=2, max_waiting=4)
 # Seconds; a machine that does other work starts replicas slowly.
 LIMIT = 60.0
+# Between a sender's photos, where new replicas need the cores to start.
+PAUSE = 0.2
 
 
 @pytest.fixture(scope="module")
@@ -174,8 +177,6 @@ def test_models_that_do_not_fit_change_nothing(rollout: Rollout, remote: RemoteB
     assert serve.status().applications["inference"].status == "RUNNING"
 
 
-# A cluster is much to start for one test; PostgreSQL has no part in it.
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="the cluster is tested with SQLite")
 @pytest.mark.django_db(transaction=True)
 def test_a_release_takes_over_and_is_rolled_back_without_a_failed_request(
     cluster: LocalCluster, remote: RemoteBackend, portrait: bytes, tmp_path: Path
@@ -183,7 +184,10 @@ def test_a_release_takes_over_and_is_rolled_back_without_a_failed_request(
     before = remote.versions().types
     release = make_release(tmp_path, version="9.0")
 
-    with serve_inference(cluster, tmp_path) as command, senders(remote, [portrait], count=2, time_limit=LIMIT) as sent:
+    with (
+        serve_inference(cluster, tmp_path) as command,
+        senders(remote, [portrait], count=2, time_limit=LIMIT, pause=PAUSE) as sent,
+    ):
         assert "Serving on" in command.stdout.readline()
         for change, version in ((release.activate, "9.0"), (release.roll_back, before)):
             change()
@@ -204,19 +208,28 @@ def serving(cluster: LocalCluster) -> set[str]:
     return {backend.versions().types for _ in range(10)}
 
 
+def database_url() -> str:
+    """This test's database: DATABASE_URL, but for the name."""
+    server = urlsplit(os.environ.get("DATABASE_URL", "sqlite://"))
+    return f"{server.scheme}://{server.netloc}/{connection.settings_dict['NAME']}"
+
+
 @contextmanager
 def serve_inference(cluster: LocalCluster, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """The command, on this cluster and with this test's database and storage."""
+    """The command, on this cluster, with this test's database and storage, and as it serves here already."""
     port = cluster.urls[0].rpartition(":")[2]
+    options = f"--address {cluster.address} --port {port} --replicas {OPTIONS.min_replicas}"
     with subprocess.Popen(
-        f"{sys.executable} manage.py serve_inference --address {cluster.address} --port {port} --replicas 1".split(),
+        f"{sys.executable} manage.py serve_inference {options}".split(),
         cwd=ROOT,
         env=os.environ
         | {
-            "DATABASE_URL": f"sqlite:///{connection.settings_dict['NAME']}",
+            "DATABASE_URL": database_url(),
             "STORAGE_FOLDER": str(folder),
             "MODEL_CACHE_FOLDER": str(folder / "cache"),
             "INFERENCE_SECRET": SECRET,
+            "INFERENCE_BATCH": str(OPTIONS.max_batch),
+            "INFERENCE_QUEUE": str(OPTIONS.max_waiting),
         },
         stdout=subprocess.PIPE,
         text=True,
