@@ -15,9 +15,11 @@ import argparse
 import statistics
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from multiprocessing import get_context
 from os import cpu_count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import load
 from harness import (
@@ -34,6 +36,9 @@ from harness import (
 )
 from load import Form, Outcome
 
+if TYPE_CHECKING:
+    from inference.engine import Engine
+
 PHOTOS, CAMERA_PHOTOS = 64, 8
 CLIENTS = (1, 2, 4, 8, 16, 32, 64)
 CAMERA_MEGAPIXELS = 12
@@ -49,7 +54,9 @@ class EngineAlone:
         self._photos = photos
         # One task each: a pool hands the next task to whichever process is free.
         self._pools = [
-            ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_load, initargs=(settings.threads,))
+            ProcessPoolExecutor(
+                1, mp_context=get_context("spawn"), initializer=_set_threads, initargs=(settings.threads,)
+            )
             for _ in range(settings.processes)
         ]
 
@@ -68,23 +75,26 @@ class EngineAlone:
         return sum(each.result() for each in running)
 
 
-def _load(threads: int) -> None:
-    import cv2  # noqa: PLC0415
+def _set_threads(count: int) -> None:
+    import cv2  # noqa: PLC0415 - this process, which starts the others, needs neither
     import torch  # noqa: PLC0415
 
+    torch.set_num_threads(count)
+    cv2.setNumThreads(1)
+
+
+@cache
+def _engine() -> Engine:
     from inference.engine import Engine  # noqa: PLC0415
 
-    global _engine  # noqa: PLW0603 - the process is there for this engine
-    torch.set_num_threads(threads)
-    cv2.setNumThreads(1)
-    _engine = Engine()
+    return Engine()
 
 
 def _throughput(photos: list[bytes], batch: int, count: int) -> float:
     from inference.contracts import PhotoLimits  # noqa: PLC0415
     from inference.evaluation.benchmark import throughput  # noqa: PLC0415
 
-    return throughput(_engine, photos, limits=PhotoLimits(), batch=batch, count=count)
+    return throughput(_engine(), photos, limits=PhotoLimits(), batch=batch, count=count)
 
 
 def sweep(url: str, forms: list[Form], clients: tuple[int, ...], seconds: float) -> None:

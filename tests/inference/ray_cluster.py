@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import ray
 import urllib3
@@ -49,7 +49,7 @@ class LocalCluster:
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")
         self._cpus = cpus
         head = {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": _OBJECT_STORE}
-        self._cluster = _in_some_attempts(lambda: Cluster(initialize_head=True, head_node_args=head))
+        self._cluster: Any = _in_some_attempts(lambda: Cluster(initialize_head=True, head_node_args=head))
         self.address = str(self._cluster.address)
         ray.init(address=self.address, log_to_driver=False)
         port = _free_port()
@@ -191,7 +191,7 @@ def _is_healthy(url: str) -> bool:
 
 
 def _ask(name: str, question: Callable[[object], Answer]) -> Answer:
-    return ray.get(ray.get_actor(name, namespace="serve").__ray_call__.remote(question))
+    return cast("Answer", ray.get(ray.get_actor(name, namespace="serve").__ray_call__.remote(question)))
 
 
 def _node(_actor: object) -> str:

@@ -255,7 +255,7 @@ def test_closing_answers_who_was_admitted_and_then_ends_the_thread(doubler: Doub
             pass
         assert early.ask(1) == 2
     batcher.join(PATIENCE)
-    assert not batcher._thread.is_alive()
+    assert not any(thread.is_alive() for thread in batcher._threads)
 
 
 def test_admitted_who_never_ask_hold_up_no_end(doubler: Doubler) -> None:
@@ -264,7 +264,7 @@ def test_admitted_who_never_ask_hold_up_no_end(doubler: Doubler) -> None:
         batcher.close()
         raise KeyError
     batcher.join(PATIENCE)
-    assert not batcher._thread.is_alive()
+    assert not any(thread.is_alive() for thread in batcher._threads)
 
 
 def test_set_up_runs_first_and_in_the_same_thread(doubler: Doubler) -> None:
@@ -307,18 +307,23 @@ REQUESTS = st.lists(
 
 
 @given(
-    requests=REQUESTS, max_batch=st.integers(1, 5), max_waiting=st.integers(1, 8), max_wait=st.sampled_from([0, 2e-3])
+    requests=REQUESTS,
+    max_batch=st.integers(1, 5),
+    max_waiting=st.integers(1, 8),
+    max_wait=st.sampled_from([0, 2e-3]),
+    threads=st.integers(1, 3),
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_each_gets_the_own_answer_or_the_own_error(
-    requests: list[tuple[float, float, float, str]], max_batch: int, max_waiting: int, max_wait: float
+    requests: list[tuple[float, float, float, str]], max_batch: int, max_waiting: int, max_wait: float, threads: int
 ) -> None:
-    doubler = Doubler()
-    doubler.seconds = 0.001
-    doubler.poison = {
-        number: RuntimeError(str(number)) for number, (*_, fate) in enumerate(requests, 1) if fate == "poison"
-    }
-    batcher = Batcher(doubler, max_batch=max_batch, max_waiting=max_waiting, max_wait=max_wait)
+    doublers = [Doubler() for _ in range(threads)]
+    for doubler in doublers:
+        doubler.seconds = 0.001
+        doubler.poison = {
+            number: RuntimeError(str(number)) for number, (*_, fate) in enumerate(requests, 1) if fate == "poison"
+        }
+    batcher = Batcher(*doublers, max_batch=max_batch, max_waiting=max_waiting, max_wait=max_wait)
     most_waiting = 0
 
     def send(number: int) -> object:
@@ -338,10 +343,10 @@ def test_each_gets_the_own_answer_or_the_own_error(
     batcher.close()
     batcher.join(PATIENCE)
 
-    assert not batcher._thread.is_alive()
+    assert not any(thread.is_alive() for thread in batcher._threads)
     assert waiting(batcher) == 0
     assert most_waiting <= max_waiting
-    assert all(len(batch) <= max_batch for batch in doubler.batches)
+    assert all(len(batch) <= max_batch for doubler in doublers for batch in doubler.batches)
     for number, (outcome, (*_, fate)) in enumerate(zip(outcomes, requests, strict=True), 1):
         match fate:
             case "good":
@@ -352,4 +357,4 @@ def test_each_gets_the_own_answer_or_the_own_error(
                 assert isinstance(outcome, Busy) or (isinstance(outcome, RuntimeError) and str(outcome) == f"{number}")
             case "gone":
                 assert isinstance(outcome, Busy)
-                assert number not in doubler.ran
+                assert all(number not in doubler.ran for doubler in doublers)

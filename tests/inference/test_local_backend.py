@@ -12,6 +12,7 @@ import torch
 from inference.client import BackendOptions, awaited_while
 from inference.contracts import Busy, FaceAnalysis, InvalidImage, PhotoLimits, PhotoRefused, PhotoTooLarge
 from inference.decoding import encode_jpeg
+from inference.engine import Engine
 from inference.serving.local import LocalBackend
 from tests.images import jpeg
 
@@ -109,20 +110,19 @@ def test_a_photo_that_nobody_waits_for_is_not_analysed(backend, portraits):
 
 
 @pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError()])
-def test_without_memory_for_it_a_photo_is_refused_as_busy(portraits, error):
-    backend = LocalBackend(BackendOptions())
+def test_without_memory_for_it_a_photo_is_refused_as_busy(portraits, monkeypatch, error):
     content = encode_jpeg(portraits[0])
-    photos = []
-    analyze = backend._engine.analyze
+    analyze = Engine.analyze
+    failing = [error]
 
-    def fail(batch):
-        photos.append(len(batch))
-        raise error
+    def fail_once(engine, batch):
+        if failing:
+            raise failing.pop()
+        return analyze(engine, batch)
 
-    backend._batcher._run = fail
+    monkeypatch.setattr(Engine, "analyze", fail_once)
+    backend = LocalBackend(BackendOptions())
+
     with pytest.raises(Busy):
         backend.analyze(content)
-    assert photos == [1]
-
-    backend._batcher._run = analyze
     assert isinstance(backend.analyze(content), FaceAnalysis)

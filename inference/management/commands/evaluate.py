@@ -35,7 +35,7 @@ class Command(BaseCommand):
         parser.add_argument("--update-cards", action="store_true", help="write the numbers into the models' cards")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        torch.set_num_threads(settings.INFERENCE_THREADS)
+        torch.set_num_threads(settings.INFERENCE_PROCESSES * settings.INFERENCE_THREADS)
         engine = Engine(PhotoLimits(min_face_pixels=settings.MIN_FACE_PIXELS), options["weights"])
         names = list(_EVALUATIONS) if options["model"] == "all" else [options["model"]]
         reports: list[Report] = []

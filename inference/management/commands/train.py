@@ -28,7 +28,7 @@ class Command(BaseCommand):
         parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        torch.set_num_threads(settings.INFERENCE_THREADS)
+        torch.set_num_threads(settings.INFERENCE_PROCESSES * settings.INFERENCE_THREADS)
         name: str = options["model"]
         run = RunOptions(
             data=options["data"],
