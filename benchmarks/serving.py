@@ -15,7 +15,7 @@ import argparse
 import statistics
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache
+from functools import cache, partial
 from multiprocessing import get_context
 from os import cpu_count
 from pathlib import Path
@@ -52,13 +52,15 @@ class EngineAlone:
     def __init__(self, settings: ServingSettings, photos: list[bytes]) -> None:
         self._settings = settings
         self._photos = photos
+        start = partial(
+            ProcessPoolExecutor,
+            max_workers=1,
+            mp_context=get_context("spawn"),
+            initializer=_set_threads,
+            initargs=(settings.threads,),
+        )
         # One task each: a pool hands the next task to whichever process is free.
-        self._pools = [
-            ProcessPoolExecutor(
-                1, mp_context=get_context("spawn"), initializer=_set_threads, initargs=(settings.threads,)
-            )
-            for _ in range(settings.processes)
-        ]
+        self._pools: list[ProcessPoolExecutor] = [start() for _ in range(settings.processes)]
 
     def __enter__(self) -> EngineAlone:
         # Loads them, and tells how many photos fill a second.
