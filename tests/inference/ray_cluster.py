@@ -106,7 +106,7 @@ class LocalCluster:
         self._cluster.remove_node(self._cluster.list_all_nodes()[-1], allow_graceful=False)
 
     def close(self) -> None:
-        serve.shutdown()
+        serve.shutdown()  # type: ignore[no-untyped-call]
         ray.shutdown()
         self._cluster.shutdown()
 
