@@ -88,7 +88,10 @@ def resident_megabytes(pid: int) -> float:
     """Of a process and its descendants. A child that ends while it is looked at counts nothing."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        # Each thread has children of its own.
+        children = [
+            child for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()
+        ]
     except FileNotFoundError:
         return 0.0
     own = next((int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmRSS")), 0.0)
