@@ -89,9 +89,8 @@ def resident_megabytes(pid: int) -> float:
     try:
         status = Path(f"/proc/{pid}/status").read_text()
         # Each thread has children of its own.
-        children = [
-            child for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()
-        ]
+        threads = Path(f"/proc/{pid}/task").glob("*/children")
+        children = [child for thread in threads for child in thread.read_text().split()]
     except FileNotFoundError:
         return 0.0
     own = next((int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmRSS")), 0.0)
