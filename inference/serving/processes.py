@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -135,7 +136,9 @@ def start(work: Callable[..., None], *args: object) -> tuple[BaseProcess, Connec
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=work, args=(theirs, *args), daemon=True)
-    # Ctrl-C is for the parent alone; a blocked signal stays so in the new process.
+    # Ctrl-C is for the parent alone; a blocked signal stays so in the new process. What multiprocessing starts with the
+    # first one would unblock it.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,14 @@ OPTIONS = [
 def take_screenshot(page: Page, name: str) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+
+def wait_until(page: Page, script: str, argument: object = None) -> None:
+    """Until the page answers true. Playwright's own waiting asks again by eval, which our pages forbid."""
+    end = time.monotonic() + TIMEOUT_MILLISECONDS / 1000
+    while not page.evaluate(script, argument):
+        assert time.monotonic() < end, script
+        page.wait_for_timeout(50)
 
 
 def limit_uploads(page: Page, bytes_per_second: int) -> CDPSession:

@@ -16,7 +16,7 @@ from catalog.services.images import image_add, image_publish
 from classification.services import CELEBRITY_COUNT
 from inference import client
 from inference.apps import build_backend
-from tests.browser.conftest import SCREENSHOTS, OpenPage, limit_uploads
+from tests.browser.conftest import SCREENSHOTS, OpenPage, limit_uploads, wait_until
 
 PHOTO = Path(__file__).resolve().parents[3] / "shared" / "data" / "faces" / "canada" / "095m.jpg"
 
@@ -94,7 +94,7 @@ def test_photo_becomes_a_page_that_friends_see(open_page: OpenPage, portraits: N
 
 def _screenshot_of(page: Page, selector: str) -> bytes:
     page.locator(selector).evaluate("element => element.scrollIntoView({ block: 'start' })")
-    page.wait_for_function("[...document.images].every((image) => image.complete || image.loading === 'lazy')")
+    wait_until(page, "[...document.images].every((image) => image.complete || image.loading === 'lazy')")
     return page.screenshot()
 
 

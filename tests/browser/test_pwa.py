@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OpenPage, serious_violations
+from tests.browser.conftest import OpenPage, serious_violations, wait_until
 from tests.browser.public_pages import choose_photo
 
 pytestmark = pytest.mark.browser
@@ -23,7 +23,7 @@ CACHED = """async () => {
 def open_with_worker(open_page: OpenPage, **options: Any) -> Page:
     page = open_page(service_workers="allow", expected="net::ERR_INTERNET_DISCONNECTED", **options)
     page.evaluate("navigator.serviceWorker.ready")
-    page.wait_for_function("navigator.serviceWorker.controller !== null")
+    wait_until(page, "navigator.serviceWorker.controller !== null")
     return page
 
 
@@ -31,9 +31,7 @@ def test_page_without_a_network_speaks_the_chosen_language(open_page: OpenPage) 
     page = open_with_worker(open_page, locale="en-US")
     page.get_by_role("button", name="한국어").click()
     expect(page.locator("html")).to_have_attribute("lang", "ko")
-    page.wait_for_function(
-        "caches.match('/offline/').then((page) => page.text()).then((text) => /lang=.ko/.test(text))"
-    )
+    wait_until(page, "caches.match('/offline/').then((page) => page.text()).then((text) => /lang=.ko/.test(text))")
     page.context.set_offline(True)
 
     page.goto(re.sub(r"/$", "/types/", page.url))

@@ -15,7 +15,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from classification.models import Classification, ShareLink
 from classification.ownership import COOKIE_PREFIX
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenPage, wait_until
 from tests.browser.public_pages import send_photo
 from tests.images import jpeg
 
@@ -90,7 +90,7 @@ def test_photo_that_only_the_device_has_is_shown_until_the_result_is_erased(open
     page.get_by_text("Erase my result").click()
     page.get_by_role("button", name="Erase it now").click()
     expect(page.get_by_role("heading", name="It has been erased")).to_be_visible()
-    page.wait_for_function(f"async (id) => !(await ({HAS_PHOTO})(id))", arg=classification_id)
+    wait_until(page, f"async (id) => !(await ({HAS_PHOTO})(id))", classification_id)
     page.go_back()
     expect(page.get_by_role("heading", name="This result is not here")).to_be_visible()
     assert not Classification.objects.exists()
@@ -225,4 +225,4 @@ def test_picture_is_chosen_seen_saved_and_sent(open_result: OpenResult) -> None:
     )
     page.reload()
     page.get_by_role("button", name="Send the picture").click()
-    page.wait_for_function("window.sent?.type === 'image/png' && window.sent.size > 10000")
+    wait_until(page, "window.sent?.type === 'image/png' && window.sent.size > 10000")
