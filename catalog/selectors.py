@@ -8,21 +8,32 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from threading import Lock
+from typing import Any
 
 from cachetools import LRUCache, cached
 from django.core.files.storage import storages
+from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from catalog.errors import STORAGE_ERRORS, PictureUnavailable, UnknownType
 from catalog.look_alikes import Candidate, most_alike
-from catalog.models import CelebrityImage, FaceType, Guidance, ScoringPolicy
+from catalog.models import Celebrity, CelebrityImage, FaceType, Guidance, ScoringPolicy
 from inference import scoring
 
 IMAGE_CACHE_BYTES = 32 * 1024 * 1024
 # Images that a face is compared with at most.
 LOOK_ALIKE_SAMPLE = 256
+
+# Each answer asks these questions, and for Django to write a statement takes longer than for the database to answer it:
+# what is short stands here, and what is long Django writes once.
+_ALL_TYPES = f"SELECT * FROM {FaceType._meta.db_table} ORDER BY rank"  # noqa: S608, SLF001 - Django documents _meta
+_ACTIVE_POLICY = f"SELECT * FROM {ScoringPolicy._meta.db_table} WHERE is_active"  # noqa: S608, SLF001
+# What an answer shows of an image and of its celebrity, in the order of their fields.
+_IMAGE = ("id", "celebrity_id", "file", "width", "height", "sha256", "attribution")
+_CELEBRITY = ("id", "name_ko", "name_en")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +46,7 @@ class Gallery:
 
 def face_types() -> list[FaceType]:
     """All types, best first."""
-    return list(FaceType.objects.best_first())
+    return list(FaceType.objects.raw(_ALL_TYPES))
 
 
 def face_type_by_code(code: str) -> FaceType:
@@ -77,26 +88,26 @@ def gallery_like(face_type: FaceType, count: int, *, embedding: Sequence[float],
     embedding, version: the face's, and of the type model that made it; an image without an embedding of that version
     is as like as any other. Of a gallery larger than LOOK_ALIKE_SAMPLE a random sample is compared, so that the cost
     stays the same however many images there are: the best of 256 is among the best 1 % of all in 92 of 100 cases.
-    Two queries, for a larger gallery four.
+    Two queries.
     """
-    gallery = CelebrityImage.objects.published().of_type(face_type)
-    columns = "pk", "celebrity_id", "embedding__version", "embedding__vector"
-    rows = list(gallery.order_by().values_list(*columns)[: LOOK_ALIKE_SAMPLE + 1])
-    if len(rows) > LOOK_ALIKE_SAMPLE:
-        # Slots are dense from 0.
-        last = gallery.order_by("-gallery_slot").values_list("gallery_slot", flat=True).first() or 0
-        slots = random.sample(range(last + 1), min(last + 1, LOOK_ALIKE_SAMPLE))
-        rows = list(gallery.order_by().filter(gallery_slot__in=slots).values_list(*columns))
+    last_slot = _rows(_last_slot_sql(), [face_type.pk])
+    # Slots are dense from 0.
+    places = range(last_slot[0][0] + 1 if last_slot else 0)
+    if len(places) > LOOK_ALIKE_SAMPLE:
+        rows = _rows(_gallery_sql(LOOK_ALIKE_SAMPLE), [face_type.pk, *random.sample(places, LOOK_ALIKE_SAMPLE)])
+    else:
+        rows = _rows(_gallery_sql(), [face_type.pk])
+    images = {row[0]: row[:-2] for row in rows}
     # An empty vector: the models found no face there.
     candidates = [
-        Candidate(pk, celebrity, bytes(vector))
-        for pk, celebrity, made_by, vector in rows
+        Candidate(pk, celebrity_id, bytes(vector))
+        for pk, celebrity_id, *_, made_by, vector in rows
         if vector and made_by == version
     ]
     alike = most_alike(candidates, embedding, count)
-    others = [pk for pk, *_ in rows if pk not in alike]
-    images = images_by_ids([*alike, *random.sample(others, min(len(others), count - len(alike)))])
-    return Gallery(images, sum(image.pk in alike for image in images))
+    others = [pk for pk in images if pk not in alike]
+    chosen = [*alike, *random.sample(others, min(len(others), count - len(alike)))]
+    return Gallery([_image(images[pk]) for pk in chosen], len(alike))
 
 
 def published_images(face_type: FaceType, *, start: int = 0) -> QuerySet[CelebrityImage]:
@@ -125,7 +136,7 @@ def images_by_ids(ids: Sequence[int]) -> list[CelebrityImage]:
 def active_policy() -> scoring.ScoringPolicy:
     """The policy that curators activated; the default one where there is none."""
     # At most one is active: a constraint sees to that.
-    active = list(ScoringPolicy.objects.active().order_by())
+    active = list(ScoringPolicy.objects.raw(_ACTIVE_POLICY))
     return active[0].as_policy() if active else scoring.DEFAULT_POLICY
 
 
@@ -145,3 +156,34 @@ def image_bytes(image: CelebrityImage) -> bytes:
     except STORAGE_ERRORS as error:
         raise PictureUnavailable(_("The pictures cannot be read at the moment. Please try again later.")) from error
     return content
+
+
+@cache
+def _last_slot_sql() -> str:
+    """Parameters: a type's id."""
+    slots = CelebrityImage.objects.published().filter(face_type=0).order_by("-gallery_slot")
+    return slots.values_list("gallery_slot")[:1].query.sql_with_params()[0]
+
+
+@cache
+def _gallery_sql(sampled: int | None = None) -> str:
+    """Parameters: a type's id, and so many slots where not all of its images are asked for."""
+    images = CelebrityImage.objects.published().filter(face_type=0).order_by()
+    if sampled is not None:
+        images = images.filter(gallery_slot__in=range(sampled))
+    of_celebrity = (f"celebrity__{name}" for name in _CELEBRITY)
+    columns = *_IMAGE, *of_celebrity, "embedding__version", "embedding__vector"
+    return images.values_list(*columns).query.sql_with_params()[0]
+
+
+def _rows(sql: str, parameters: Sequence[int]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.fetchall()
+
+
+def _image(columns: Sequence[Any]) -> CelebrityImage:
+    """Of the columns of _IMAGE and _CELEBRITY; another field is read when it is asked for."""
+    image = CelebrityImage.from_db(None, _IMAGE, columns[: len(_IMAGE)])
+    image.celebrity = Celebrity.from_db(None, _CELEBRITY, columns[len(_IMAGE) :])
+    return image

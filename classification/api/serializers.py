@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
+from urllib.parse import urljoin
 
+from django.http import HttpRequest
 from django.utils.translation import get_language
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from catalog.models import CelebrityImage, FaceType
 from classification.models import MBTI_CODES
-from classification.selectors import GalleryEntry
+from classification.selectors import Answer, GalleryEntry
 from classification.validators import validate_birth_date
 from inference.contracts import FacePart
 from inference.contracts import FaceType as TypeCode
@@ -52,6 +55,16 @@ class PhotoUploadSerializer(serializers.Serializer[Any]):
         return content
 
 
+# One for all: a serializer keeps nothing of what it validates, and copying its fields costs as much as using them.
+_PHOTO_UPLOAD = PhotoUploadSerializer()
+
+
+def photo_upload(data: Any) -> dict[str, Any]:
+    """What a form says. Raises rest_framework's ValidationError."""
+    validated: dict[str, Any] = _PHOTO_UPLOAD.run_validation(data)
+    return validated
+
+
 class FaceTypeSerializer(serializers.Serializer[FaceType]):
     """One of the five types, in the caller's language."""
 
@@ -69,7 +82,7 @@ class FaceTypeSerializer(serializers.Serializer[FaceType]):
 
 
 class CelebrityImageSerializer(serializers.Serializer[CelebrityImage]):
-    """A celebrity's picture with its credit."""
+    """A celebrity's picture with its credit. Its context needs the `origin_of` the request."""
 
     name = serializers.SerializerMethodField()
     image_url = serializers.SerializerMethodField()
@@ -80,7 +93,7 @@ class CelebrityImageSerializer(serializers.Serializer[CelebrityImage]):
 
     @extend_schema_field(serializers.URLField())
     def get_image_url(self, image: CelebrityImage) -> str:
-        return str(self.context["request"].build_absolute_uri(image.url))
+        return urljoin(self.context["origin"], image.url)
 
 
 class GalleryEntrySerializer(CelebrityImageSerializer):
@@ -171,6 +184,21 @@ class ProblemSerializer(serializers.Serializer[Any]):
     errors = serializers.DictField(  # type: ignore[assignment]
         child=serializers.ListField(child=serializers.CharField()), required=False, help_text="By field."
     )
+
+
+def origin_of(request: HttpRequest) -> str:
+    """The scheme and host by which the client reached us, as an address."""
+    return request.build_absolute_uri("/")
+
+
+def represented(kind: type[ClassificationSerializer], answer: Answer, request: HttpRequest) -> dict[str, Any]:
+    """An answer as a serializer of this kind shows it."""
+    return _shared(kind, origin_of(request)).to_representation(answer)
+
+
+@lru_cache(maxsize=32)
+def _shared(kind: type[ClassificationSerializer], origin: str) -> ClassificationSerializer:
+    return kind(context={"origin": origin})
 
 
 def _language() -> str:

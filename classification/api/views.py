@@ -41,6 +41,9 @@ from classification.api.serializers import (
     FaceTypeSerializer,
     LimitsSerializer,
     PhotoUploadSerializer,
+    origin_of,
+    photo_upload,
+    represented,
 )
 from classification.api.uploads import refuse_oversized
 from classification.models import Client
@@ -94,18 +97,14 @@ class ClassificationCreateView(APIView):
     )
     def post(self, request: Request) -> Response:
         refuse_oversized(request._request)  # noqa: SLF001
-        upload = PhotoUploadSerializer(data=request.data)
-        upload.is_valid(raise_exception=True)
         # Domain errors (PhotoRefused, Busy) become problem details in alphaproject/errors.py.
         answer = services.classification_create(
-            **upload.validated_data,
+            **photo_upload(request.data),
             client=Client.API,
             language=get_language(),
             idempotency_key=request.headers.get("Idempotency-Key", ""),
         )
-        return Response(
-            CreatedClassificationSerializer(answer, context={"request": request}).data, status=status.HTTP_201_CREATED
-        )
+        return Response(represented(CreatedClassificationSerializer, answer, request), status=status.HTTP_201_CREATED)
 
 
 @no_store
@@ -123,7 +122,7 @@ class ClassificationDetailView(APIView):
     )
     def get(self, request: Request, classification_id: UUID) -> Response:
         answer = selectors.answer_for_owner(classification_id=classification_id, owner_token=owner_token_of(request))
-        return Response(ClassificationSerializer(answer, context={"request": request}).data)
+        return Response(represented(ClassificationSerializer, answer, request))
 
     @extend_schema(
         operation_id="classifications_destroy",
@@ -208,6 +207,9 @@ class TypeCelebritiesView(ListAPIView[CelebrityImage]):
     pagination_class = GalleryPagination
     # Only for the schema; get_queryset answers requests.
     queryset = CelebrityImage.objects.none()
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "origin": origin_of(self.request)}
 
     def get_queryset(self) -> QuerySet[CelebrityImage]:
         return catalog.selectors.published_images(catalog.selectors.face_type_by_code(self.kwargs["code"]))

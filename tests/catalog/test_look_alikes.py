@@ -123,7 +123,7 @@ def test_a_large_gallery_costs_what_a_small_one_costs(
     images = make_gallery(alpha, 3 * selectors.LOOK_ALIKE_SAMPLE)
     random.seed(5)
 
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(2):
         chosen = alike(alpha)
         [image.celebrity.name("en") for image in chosen]
 
