@@ -21,7 +21,7 @@ from functools import partial
 from typing import Any, cast
 
 from django.conf import settings
-from gunicorn import util
+from gunicorn import glogging, util
 from gunicorn.config import Config
 from gunicorn.http import RequestParser
 from gunicorn.workers.gthread import TConn, ThreadWorker
@@ -67,6 +67,12 @@ class Connection(TConn):
             self._linger(self.sock)
         else:
             util.close(self.sock)
+
+
+class Logger(glogging.Logger):
+    """Tells of errors alone: the application logs a line for each request, and gunicorn's would be made for nobody."""
+
+    access_log_enabled = False
 
 
 class ReceivingWorker(ThreadWorker):

@@ -15,7 +15,7 @@ from typing import Any
 from cachetools import LRUCache, cached
 from django.core.files.storage import storages
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import FloatField, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from catalog.errors import STORAGE_ERRORS, PictureUnavailable, UnknownType
@@ -27,11 +27,9 @@ IMAGE_CACHE_BYTES = 32 * 1024 * 1024
 # Images that a face is compared with at most.
 LOOK_ALIKE_SAMPLE = 256
 
-# Each answer asks these questions, and for Django to write a statement takes longer than for the database to answer it:
-# what is short stands here, and what is long Django writes once.
-_ALL_TYPES = f"SELECT * FROM {FaceType._meta.db_table} ORDER BY rank"  # noqa: S608, SLF001 - Django documents _meta
-_ACTIVE_POLICY = f"SELECT * FROM {ScoringPolicy._meta.db_table} WHERE is_active"  # noqa: S608, SLF001
-# What an answer shows of an image and of its celebrity, in the order of their fields.
+# What an answer needs of each table's rows, in the order of their fields.
+_TYPE = tuple(field.attname for field in FaceType._meta.concrete_fields)  # noqa: SLF001 - Django documents it
+_POLICY = tuple(field.attname for field in ScoringPolicy._meta.concrete_fields if isinstance(field, FloatField))  # noqa: SLF001
 _IMAGE = ("id", "celebrity_id", "file", "width", "height", "sha256", "attribution")
 _CELEBRITY = ("id", "name_ko", "name_en")
 
@@ -46,7 +44,7 @@ class Gallery:
 
 def face_types() -> list[FaceType]:
     """All types, best first."""
-    return list(FaceType.objects.raw(_ALL_TYPES))
+    return [FaceType.from_db(None, _TYPE, row) for row in _rows(_types_sql())]
 
 
 def face_type_by_code(code: str) -> FaceType:
@@ -90,13 +88,13 @@ def gallery_like(face_type: FaceType, count: int, *, embedding: Sequence[float],
     stays the same however many images there are: the best of 256 is among the best 1 % of all in 92 of 100 cases.
     Two queries.
     """
-    last_slot = _rows(_last_slot_sql(), [face_type.pk])
+    last_slot = _rows(_last_slot_sql(), face_type.pk)
     # Slots are dense from 0.
     places = range(last_slot[0][0] + 1 if last_slot else 0)
     if len(places) > LOOK_ALIKE_SAMPLE:
-        rows = _rows(_gallery_sql(LOOK_ALIKE_SAMPLE), [face_type.pk, *random.sample(places, LOOK_ALIKE_SAMPLE)])
+        rows = _rows(_gallery_sql(LOOK_ALIKE_SAMPLE), face_type.pk, *random.sample(places, LOOK_ALIKE_SAMPLE))
     else:
-        rows = _rows(_gallery_sql(), [face_type.pk])
+        rows = _rows(_gallery_sql(), face_type.pk)
     images = {row[0]: row[:-2] for row in rows}
     # An empty vector: the models found no face there.
     candidates = [
@@ -136,7 +134,7 @@ def images_by_ids(ids: Sequence[int]) -> list[CelebrityImage]:
 def active_policy() -> scoring.ScoringPolicy:
     """The policy that curators activated; the default one where there is none."""
     # At most one is active: a constraint sees to that.
-    active = list(ScoringPolicy.objects.raw(_ACTIVE_POLICY))
+    active = [ScoringPolicy.from_db(None, _POLICY, row) for row in _rows(_policy_sql())]
     return active[0].as_policy() if active else scoring.DEFAULT_POLICY
 
 
@@ -158,11 +156,23 @@ def image_bytes(image: CelebrityImage) -> bytes:
     return content
 
 
+# Every answer asks these questions, and to write a statement takes Django longer than to answer it takes the database:
+# so each is written once.
+@cache
+def _types_sql() -> str:
+    return _sql(FaceType.objects.best_first().values_list(*_TYPE))
+
+
+@cache
+def _policy_sql() -> str:
+    return _sql(ScoringPolicy.objects.active().order_by().values_list(*_POLICY))
+
+
 @cache
 def _last_slot_sql() -> str:
     """Parameters: a type's id."""
     slots = CelebrityImage.objects.published().filter(face_type=0).order_by("-gallery_slot")
-    return slots.values_list("gallery_slot")[:1].query.sql_with_params()[0]
+    return _sql(slots.values_list("gallery_slot")[:1])
 
 
 @cache
@@ -173,10 +183,15 @@ def _gallery_sql(sampled: int | None = None) -> str:
         images = images.filter(gallery_slot__in=range(sampled))
     of_celebrity = (f"celebrity__{name}" for name in _CELEBRITY)
     columns = *_IMAGE, *of_celebrity, "embedding__version", "embedding__vector"
-    return images.values_list(*columns).query.sql_with_params()[0]
+    return _sql(images.values_list(*columns))
 
 
-def _rows(sql: str, parameters: Sequence[int]) -> list[tuple[Any, ...]]:
+def _sql(queryset: QuerySet[Any, Any]) -> str:
+    """The statement; its parameters are given anew each time."""
+    return queryset.query.sql_with_params()[0]
+
+
+def _rows(sql: str, *parameters: int) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return cursor.fetchall()

@@ -39,6 +39,7 @@ if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="metrics-", dir=shared_memory)
 # Below errors gunicorn tells of requests it could not parse, and quotes them.
 loglevel = "error"
+logger_class = "alphaproject.gunicorn_worker.Logger"
 logconfig_dict = {
     "formatters": {"json": {"()": "alphaproject.logs.json_formatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
