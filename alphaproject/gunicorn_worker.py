@@ -9,6 +9,7 @@ UploadMemoryFull, and the application answers in the caller's language.
 
 from __future__ import annotations
 
+import os
 import resource
 import selectors
 import socket
@@ -79,6 +80,10 @@ class ReceivingWorker(ThreadWorker):
     """The worker. What is overridden runs in its event loop, and never waits."""
 
     def init_process(self) -> None:
+        # Who wakes up waits until the one that runs has done: Python runs one thread at a time, and to interrupt it
+        # for another only makes both wait.
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
         # Every waiting client is an open file.
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

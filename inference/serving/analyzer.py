@@ -33,14 +33,16 @@ class Analyzer:
                 (Path(folder) / name).write_bytes(content)
             self._engine = Engine(options.limits, Path(folder), options.device)
         # A large PNG takes hundreds of megabytes for a moment: no more of them at a time than there are cores.
-        self._decoders = ThreadPoolExecutor(options.threads, "decoding")
+        decoders = ThreadPoolExecutor(options.threads, "decoding")
+        # With one thread for everything, handing over to another would only cost.
+        self._map = map if options.threads == 1 else decoders.map
         self._decode = partial(_decode, limits=options.limits)
         self._warm_up()
         self.versions = self._engine.versions
 
     def analyze(self, photos: Sequence[Photo]) -> list[Answer]:
         """An analysis or an error for each photo. Raises MemoryError, and what the engine raises."""
-        decoded = list(self._decoders.map(self._decode, [photo.content for photo in photos]))
+        decoded = list(self._map(self._decode, [photo.content for photo in photos]))
         readable = [each for each in decoded if isinstance(each, DecodedPhoto)]
         try:
             analysed = iter(self._engine.analyze(readable) if readable else [])
