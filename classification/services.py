@@ -96,13 +96,7 @@ def classification_create(
         expires_at=now + timedelta(days=settings.RETENTION_DAYS),
     )
     try:
-        with transaction.atomic():
-            classification.save(force_insert=True)
-            if request:
-                # An expired answer no longer holds its key.
-                IdempotentRequest.objects.filter(pk=request.pk, classification__expires_at__lte=now).delete()
-                request.classification = classification
-                request.save(force_insert=True)
+        _save(classification, request)
     except IntegrityError:
         # The same request, sent twice at once: the other one was faster, its answer counts.
         if request and (earlier := _earlier_answer(request)):
@@ -197,6 +191,19 @@ def _idempotent_request(
     fingerprint = hashlib.sha256(photo)
     fingerprint.update(f"|{birth_date.isoformat()}|{mbti}|{store_photo}".encode())
     return IdempotentRequest(key=hashlib.sha256(key.encode()).hexdigest(), fingerprint=fingerprint.hexdigest())
+
+
+def _save(classification: Classification, request: IdempotentRequest | None) -> None:
+    if request is None:
+        # One statement needs no transaction around it.
+        classification.save(force_insert=True)
+        return
+    with transaction.atomic():
+        classification.save(force_insert=True)
+        # An expired answer no longer holds its key.
+        IdempotentRequest.objects.filter(pk=request.pk, classification__expires_at__lte=timezone.now()).delete()
+        request.classification = classification
+        request.save(force_insert=True)
 
 
 def _earlier_answer(request: IdempotentRequest) -> Answer | None:

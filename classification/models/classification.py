@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import astuple
 from itertools import product
 from typing import TYPE_CHECKING, ClassVar, TypedDict
 
@@ -35,7 +34,7 @@ class PartRecord(TypedDict):
 def part_record(part: PartAnalysis) -> PartRecord:
     return {
         "part": part.part.value,
-        "box": [round(edge, 1) for edge in astuple(part.box)],
+        "box": [round(edge, 1) for edge in (part.box.x0, part.box.y0, part.box.x1, part.box.y1)],
         "type": part.type.value,
         "probabilities": [round(probability, 4) for probability in part.probabilities],
     }
