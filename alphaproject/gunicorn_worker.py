@@ -19,8 +19,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
+from http import HTTPStatus
 from typing import Any, cast
 
+import structlog
 from django.conf import settings
 from gunicorn import glogging, util
 from gunicorn.config import Config
@@ -28,10 +30,15 @@ from gunicorn.http import RequestParser
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from alphaproject.inbox import Inbox, UploadRules
+from alphaproject.refusals import Refusals
 from alphaproject.uploads import UploadMemoryFull
+
+logger = structlog.get_logger("alphaproject.serving")
 
 _REFUSAL = b"HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _CHUNK = 1024 * 1024
+# Bytes.
+_SMALLER_THAN_PHOTOS = 8 * 1024
 # Answers smaller than this leave their thread at once, however slowly they are read.
 _SEND_BUFFER = 1024 * 1024
 # Seconds to wait for a client to close its end: closing ours at once could cut off the answer.
@@ -60,6 +67,7 @@ class Connection(TConn):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         self.inbox = Inbox(sock, rules)
         self.parser: RequestParser = RequestParser(cfg, cast("socket.socket", self.inbox), client)
+        self.has_place = False
         # Neither gunicorn's own set-up of the parser nor its own waiting for the first byte.
         self.initialized = self.data_ready = True
 
@@ -91,12 +99,17 @@ class ReceivingWorker(ThreadWorker):
         self.lingering: dict[socket.socket, float] = {}
         self.held = 0
         self.streamed = 0
+        self.places_taken = 0
+        self.turned_away = 0
         self._look_at = 0.0
         super().init_process()
 
     def load_wsgi(self) -> None:
         super().load_wsgi()
-        # Django is set up only now.
+        # Django is set up only now, and whatever counts belongs to this process.
+        from alphaproject.metrics import request_observe  # noqa: PLC0415
+
+        self.observe = request_observe
         self.rules = UploadRules(
             patience=settings.UPLOAD_TIMEOUT,
             lowest_rate=settings.UPLOAD_MIN_RATE,
@@ -104,6 +117,8 @@ class ReceivingWorker(ThreadWorker):
             memory=settings.UPLOAD_MEMORY,
             max_streamed=max(self.cfg.threads // 8, 1),
         )
+        self.places = settings.INFERENCE_QUEUE + settings.INFERENCE_PROCESSES * settings.INFERENCE_BATCH
+        self.refusals = Refusals(self.cfg, self.wsgi)
 
     def accept(self, listener: socket.socket) -> None:
         try:
@@ -145,13 +160,37 @@ class ReceivingWorker(ThreadWorker):
             self.fail(conn, UploadMemoryFull())
 
     def hand_over(self, conn: Connection) -> None:
-        """Let a thread answer."""
+        """Let a thread answer, where it does not bring a photo too many."""
+        if (conn.inbox.wanted or 0) > _SMALLER_THAN_PHOTOS and not conn.inbox.is_streamed and not conn.inbox.failure:
+            if self.places_taken >= self.places and self.turn_away(conn):
+                return
+            conn.has_place = True
+            self.places_taken += 1
         if conn.inbox.is_streamed:
             self.streamed += 1
             if self.streamed > self.rules.max_streamed:
                 conn.inbox.failure = UploadMemoryFull()
         self._forget(conn)
         super().enqueue_req(conn)
+
+    def turn_away(self, conn: Connection) -> bool:
+        """Say that the line is full; whether that could be said. No thread wakes for it, and nothing is read."""
+        answer = self.refusals.answer_to(conn.inbox.head)
+        if answer is None:
+            return False
+        self._forget(conn)
+        stays: Future[bool] = Future()
+        try:
+            # What a client does not take at once, it does not read.
+            stays.set_result(conn.sock.send(answer) == len(answer) and not conn.inbox.is_last())
+        except OSError:
+            stays.set_result(False)
+        self.turned_away += 1
+        self.observe(route=None, method="POST", status=HTTPStatus.SERVICE_UNAVAILABLE, seconds=0)
+        conn.inbox.skip()
+        # In its turn: many requests of one client may be here.
+        self.method_queue.defer(self.finish_request, conn, stays)
+        return True
 
     def fail(self, conn: Connection, failure: TimeoutError) -> None:
         """Let a thread answer that this request is not waited for any longer."""
@@ -178,8 +217,11 @@ class ReceivingWorker(ThreadWorker):
     def finish_request(self, conn: Connection, fs: Future[Any]) -> None:  # type: ignore[override]
         self.held -= conn.inbox.held
         self.streamed -= conn.inbox.is_streamed
-        # gunicorn looks for the next request in its own buffer.
-        conn.parser.unreader.unread(conn.inbox.take_rest())
+        self.places_taken -= conn.has_place
+        conn.has_place = False
+        # gunicorn looks for the next request in its own buffer, which has the first bytes of it already.
+        unreader = conn.parser.unreader
+        unreader.unread(unreader.take_buffered() + conn.inbox.take_rest())
         super().finish_request(conn, fs)
 
     def linger(self, sock: socket.socket) -> None:
@@ -199,6 +241,9 @@ class ReceivingWorker(ThreadWorker):
         if now < self._look_at:
             return
         self._look_at = now + _LOOK_EVERY
+        if self.turned_away:
+            logger.warning("turned_away", requests=self.turned_away)
+            self.turned_away = 0
         for conn in [each for each in self.arriving if each.inbox.is_late(now)]:
             self.fail(conn, TimeoutError())
         if not self.alive:

@@ -11,6 +11,7 @@ HEAD_END = b"\r\n\r\n"
 LONGEST_HEAD = 64 * 1024
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
+_CLOSES = re.compile(rb"\r\nconnection:[ \t]*close[ \t]*\r\n", re.IGNORECASE)
 _EXPECTS_CONTINUE = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _CHUNK = 1024 * 1024
@@ -51,6 +52,7 @@ class Inbox:
         self.size = self.held = len(received)
         self._taken = 0
         self._searched = 0
+        self.head = b""
         self.wanted: int | None = None
         self.is_streamed = False
         self.failure: TimeoutError | None = None
@@ -75,6 +77,14 @@ class Inbox:
 
     def has_head(self) -> bool:
         return self.wanted is not None
+
+    def is_last(self) -> bool:
+        """Whether the client wants its connection closed after this request."""
+        return bool(_CLOSES.search(self.head)) or b" HTTP/1.1\r\n" not in self.head
+
+    def skip(self) -> None:
+        """Let nobody read this request, all of which is here."""
+        self._taken = self.wanted or 0
 
     def is_head_too_long(self) -> bool:
         return self.wanted is None and self.size > LONGEST_HEAD
@@ -124,6 +134,7 @@ class Inbox:
         self._newest = time.monotonic()
 
     def _read_head(self, head: bytes) -> None:
+        self.head = head
         length = _CONTENT_LENGTH.search(head)
         body = int(length[1]) if length else 0
         self.wanted = len(head) + body

@@ -128,6 +128,16 @@ class Server:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         return {int(pid) for pid in children.split()}
 
+    def engines(self) -> list[int]:
+        """The processes with the models."""
+        children = [
+            int(child)
+            for worker in self.workers()
+            for thread in Path(f"/proc/{worker}/task").iterdir()
+            for child in (thread / "children").read_text().split()
+        ]
+        return [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
     def metrics(self) -> dict[str, float]:
         """Values by name and labels, as they are written."""
         text = self.get("/metrics", Authorization=f"Bearer {TOKEN}").body.decode()

@@ -301,3 +301,93 @@ def test_nothing_of_this_was_an_error_of_ours(server: Server) -> None:
     # The refusals that the tests asked for, and gunicorn's line about the worker that they killed.
     asked_for = ("Service Unavailable", "was sent SIGKILL")
     assert [line for line in unexpected if not any(event in line["event"] for event in asked_for)] == []
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server in which one photo is analysed and one waits."""
+    with serving(
+        tmp_path_factory.mktemp("small"),
+        WEB_CONCURRENCY="1",
+        INFERENCE_PROCESSES="1",
+        INFERENCE_BATCH="1",
+        INFERENCE_QUEUE="1",
+        INFERENCE_TIMEOUT="120",
+    ) as server:
+        yield server
+
+
+class TestFullLine:
+    # No client's photo is as small as one that is drawn here.
+    PHOTO = jpeg() + bytes(20_000)
+
+    @pytest.fixture
+    def waiting(self, small: Server) -> Iterator[list[Connection]]:
+        """Clients whose photos take all places, since the engine stands still until the test ends or goes on itself."""
+        while small.ask(upload(self.PHOTO)).status != 422:
+            # Those of the test before are not answered yet.
+            time.sleep(0.1)
+        (engine,) = small.engines()
+        with ExitStack() as stack:
+            os.kill(engine, signal.SIGSTOP)
+            stack.callback(os.kill, engine, signal.SIGCONT)
+            clients: list[Connection] = []
+            while True:
+                client = stack.enter_context(small.connect())
+                client.send(upload(self.PHOTO))
+                client.socket.settimeout(1)
+                try:
+                    answer = client.read()
+                except TimeoutError:
+                    client.socket.settimeout(PATIENCE)
+                    clients.append(client)
+                    continue
+                # Who finds a place and then no room in the line is told by the application, which gives an id.
+                if "x-request-id" not in answer.headers:
+                    break
+            yield clients
+
+    def test_one_more_is_refused_in_its_own_terms(self, small: Server, waiting: list[Connection]) -> None:
+        answer = small.ask(upload(self.PHOTO))
+        page = small.ask(upload(self.PHOTO, "/", Accept="text/html", Accept_Language="ko"))
+        chosen = small.ask(upload(self.PHOTO, Accept_Language="en", Cookie="sessionid=1; django_language=ko"))
+        app = small.ask(head("POST", "/api/RegisterResult", Content_Length="10000") + bytes(10_000))
+
+        assert (answer.status, answer.json()["code"], answer.headers["retry-after"]) == (503, "busy", "1")
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert (page.status, page.headers["content-language"]) == (503, "ko")
+        assert "<html" in page.body.decode()
+        assert (chosen.status, chosen.headers["content-language"]) == (503, "ko")
+        assert chosen.json()["detail"] != answer.json()["detail"]
+        assert (app.status, app.json()["human"], app.json()["code"]) == (503, "False", "busy")
+
+    def test_pages_are_served_all_the_while(self, small: Server, waiting: list[Connection]) -> None:
+        assert small.get("/health/live").status == 200
+        assert small.get("/api/v1/limits/").status == 200
+
+    def test_a_connection_outlives_its_refusals(self, small: Server, waiting: list[Connection]) -> None:
+        with small.connect() as client:
+            client.send((upload(self.PHOTO) + head("GET", "/health/live")) * 2)
+            assert [client.read().status for _ in range(4)] == [503, 200, 503, 200]
+            client.send(upload(self.PHOTO, Connection="close"))
+            assert client.read().status == 503
+            assert client.is_closed()
+
+    def test_who_waited_is_answered_and_places_are_free_again(self, small: Server, waiting: list[Connection]) -> None:
+        key = 'http_request_seconds_count{method="POST",route="none",status="503"}'
+        before = small.metrics()
+        small.ask(upload(self.PHOTO))
+        assert small.metrics()[key] == before[key] + 1
+
+        (engine,) = small.engines()
+        os.kill(engine, signal.SIGCONT)
+
+        assert [client.read().status for client in waiting] == [422, 422]
+        assert small.ask(upload(self.PHOTO)).status == 422
+        assert sum(line["requests"] for line in lines_of(small.log) if line.get("event") == "turned_away") > 0
+
+    def test_a_request_that_cannot_be_read_is_told_so(self, small: Server, waiting: list[Connection]) -> None:
+        assert (
+            small.ask(b"P(ST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000\r\n\r\n" + bytes(10_000)).status
+            == 400
+        )
