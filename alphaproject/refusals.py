@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any, NoReturn
-from wsgiref.types import WSGIApplication
+from socket import socket
+from typing import Any, NoReturn, cast
 
 from django.conf import settings
 from gunicorn.config import Config
@@ -29,7 +29,7 @@ class Refusals:
     It writes each once: what hundreds a second are told must cost next to nothing, or those who are served would pay.
     """
 
-    def __init__(self, cfg: Config, application: WSGIApplication) -> None:
+    def __init__(self, cfg: Config, application: Callable[..., Iterable[bytes]]) -> None:
         self._cfg = cfg
         self._application = application
         self._write_once = lru_cache(maxsize=256)(self._write)
@@ -44,7 +44,8 @@ class Refusals:
             request = next(RequestParser(self._cfg, [head], _NOBODY))
         except ParseException:
             return None
-        _, environ = wsgi.create(request, None, _NOBODY, _NOBODY, self._cfg)
+        # Nothing is sent: the socket is for early hints, of which there are none.
+        _, environ = wsgi.create(request, cast("socket", None), _NOBODY, _NOBODY, self._cfg)
         environ["wsgi.input"] = _Full()
         written: list[str] = []
 

@@ -194,7 +194,7 @@ def _sql(queryset: QuerySet[Any, Any]) -> str:
 def _rows(sql: str, *parameters: int) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def _image(columns: Sequence[Any]) -> CelebrityImage:

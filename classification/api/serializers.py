@@ -93,7 +93,8 @@ class CelebrityImageSerializer(serializers.Serializer[CelebrityImage]):
 
     @extend_schema_field(serializers.URLField())
     def get_image_url(self, image: CelebrityImage) -> str:
-        return urljoin(self.context["origin"], image.url)
+        origin: str = self.context["origin"]
+        return urljoin(origin, image.url)
 
 
 class GalleryEntrySerializer(CelebrityImageSerializer):
