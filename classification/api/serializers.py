@@ -127,6 +127,11 @@ class PartSerializer(serializers.Serializer[Any]):
     )
 
 
+@extend_schema_field(PartSerializer(many=True))
+class PartsField(serializers.JSONField):
+    """Parts as they are kept: classification.models.part_record made them what the API shows."""
+
+
 class ModelsSerializer(serializers.Serializer[Any]):
     """The versions of the models that made a result."""
 
@@ -143,7 +148,7 @@ class ClassificationSerializer(serializers.Serializer[Any]):
     score = serializers.FloatField(source="classification.score", min_value=0, max_value=100)
     confidence = serializers.FloatField(source="classification.confidence", min_value=0, max_value=1)
     borderline_with = FaceTypeSerializer(source="classification.borderline_with", allow_null=True)
-    parts = PartSerializer(source="classification.parts", many=True)
+    parts = PartsField(source="classification.parts")
     celebrities = GalleryEntrySerializer(source="gallery", many=True)
     model = ModelsSerializer(source="classification")
     created_at = serializers.DateTimeField(source="classification.created_at")

@@ -205,6 +205,14 @@ class TestProtocol:
             assert connection.read().json() == {"status": "ok"}
             assert connection.is_closed()
 
+    def test_a_photo_sent_ahead_arrives_whole(self, server: Server) -> None:
+        # Its first bytes come with the request before, the others later.
+        with server.connect() as connection:
+            connection.send(head("GET", "/health/live") + upload(jpeg() + bytes(100_000)))
+
+            assert connection.read().status == 200
+            assert connection.read().json()["code"] == "no_face"
+
     def test_a_client_may_ask_before_it_sends_the_body(self, server: Server) -> None:
         request = upload(jpeg(), Expect="100-continue")
         end = request.index(b"\r\n\r\n") + 4

@@ -128,8 +128,8 @@ def test_a_large_gallery_costs_what_a_small_one_costs(
         [image.celebrity.name("en") for image in chosen]
 
     assert compared == [selectors.LOOK_ALIKE_SAMPLE]
-    # The best of a random third: the odds that they are below the upper tenth are less than one in a billion.
-    assert set(chosen) <= set(images[-len(images) // 10 :])
+    # The best of a random third: the odds that one is below the upper fifth are less than one in a billion.
+    assert set(chosen) <= set(images[-len(images) // 5 :])
     places = [images.index(image) for image in chosen]
     assert places == sorted(places, reverse=True)
 
