@@ -13,6 +13,8 @@ from alphaproject.refusals import Refusals
 from alphaproject.wsgi import application
 from tests.alphaproject.http_server import head
 
+pytestmark = pytest.mark.django_db
+
 
 class Counted:
     """The application, and how often it was asked."""
