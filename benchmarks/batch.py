@@ -29,7 +29,7 @@ from classification.batch.run import photos_classify  # noqa: E402
 from classification.batch.sources import Folder, PhotoReader, S3Storage  # noqa: E402
 from inference.apps import bulk_job  # noqa: E402
 from inference.bulk import Answer, BulkJob  # noqa: E402
-from inference.serving.processes import ProcessPool  # noqa: E402
+from inference.serving.processes import ALLOCATOR, ProcessPool  # noqa: E402
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
@@ -41,6 +41,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=multiprocessing.cpu_count())
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
+    # The bare engines start as the command's do.
+    os.environ.update(ALLOCATOR)
     job = bulk_job(PhotoReader(15_000_000, S3Storage()))
     found = sorted(name for name in Folder(options.folder).names() if Path(name).suffix.lower() in _SUFFIXES)
     paths = [found[index % len(found)] for index in range(options.photos)]

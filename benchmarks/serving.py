@@ -12,6 +12,7 @@ they take to itself: their share is shown beside the ratios.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
@@ -20,6 +21,7 @@ from multiprocessing import get_context
 from os import cpu_count
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import load
 from harness import (
@@ -36,6 +38,8 @@ from harness import (
 )
 from load import Form, Outcome
 
+from inference.serving.processes import ALLOCATOR
+
 if TYPE_CHECKING:
     from inference.engine import Engine
 
@@ -47,7 +51,7 @@ _FULL, _FULL_QUICK = 32, 16
 
 
 class EngineAlone:
-    """The engine without a server: as many processes as the product has, all working at once."""
+    """The engine without a server: as many processes as the product has, started as it does, all working at once."""
 
     def __init__(self, settings: ServingSettings, photos: list[bytes]) -> None:
         self._settings = settings
@@ -63,8 +67,9 @@ class EngineAlone:
         self._pools: list[ProcessPoolExecutor] = [start() for _ in range(settings.processes)]
 
     def __enter__(self) -> EngineAlone:
-        # Loads them, and tells how many photos fill a second.
-        self._a_second = self.photos_per_second(1.0, a_second=64.0)
+        # Starts and loads them, and tells how many photos fill a second.
+        with patch.dict(os.environ, ALLOCATOR):
+            self._a_second = self.photos_per_second(1.0, a_second=64.0)
         return self
 
     def __exit__(self, *_: object) -> None:

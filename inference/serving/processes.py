@@ -16,6 +16,9 @@ from typing import Any
 
 from inference.bulk import Answer, BulkJob, Crashed, EngineUnavailable, in_chunks
 
+# The environment of a process with models. Their large tensors come and go with each batch: in huge pages that costs a
+# twentieth less time in all.
+ALLOCATOR = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 # One chunk is analysed while the next one is read and decoded.
 _CHUNKS_AHEAD = 2
 # A worker that says nothing for so long hangs.
@@ -139,8 +142,8 @@ def start(work: Callable[..., None], *args: object) -> tuple[BaseProcess, Connec
     # Ctrl-C is for the parent alone; a blocked signal stays so in the new process. What multiprocessing starts with the
     # first one would unblock it.
     resource_tracker.ensure_running()
-    # The nets' large tensors come and go with each batch: in huge pages that costs a twentieth less time in all.
-    os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
+    for name, value in ALLOCATOR.items():
+        os.environ.setdefault(name, value)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process.start()
