@@ -186,7 +186,8 @@ class ReceivingWorker(ThreadWorker):
         except OSError:
             stays.set_result(False)
         self.turned_away += 1
-        self.observe(route=None, method="POST", status=HTTPStatus.SERVICE_UNAVAILABLE, seconds=0)
+        method = conn.inbox.head.partition(b" ")[0].decode("latin-1")
+        self.observe(route=None, method=method, status=HTTPStatus.SERVICE_UNAVAILABLE, seconds=0)
         conn.inbox.skip()
         # In its turn: many requests of one client may be here.
         self.method_queue.defer(self.finish_request, conn, stays)

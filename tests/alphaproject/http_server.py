@@ -163,6 +163,14 @@ def upload(photo: bytes, path: str = "/api/v1/classifications/", **headers: str)
     return head("POST", path, Content_Type=content_type, Content_Length=str(len(body)), **headers) + body
 
 
+def is_running(pid: int) -> bool:
+    """Whether the process is there, and not only its exit status that nobody has asked for."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def start(folder: Path, log: Path, *, cwd: Path = ROOT, **variables: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py"]
     with log.open("wb") as output:

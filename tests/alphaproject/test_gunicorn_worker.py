@@ -13,7 +13,18 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
-from tests.alphaproject.http_server import PATIENCE, Answer, Connection, Server, head, lines_of, serving, upload
+from tests.alphaproject.http_server import (
+    PATIENCE,
+    Answer,
+    Connection,
+    Server,
+    head,
+    is_running,
+    lines_of,
+    serving,
+    upload,
+    wait_until_ready,
+)
 from tests.images import jpeg
 
 # All in one test process: each would start a server of its own, and wait for its timeouts.
@@ -399,3 +410,17 @@ class TestFullLine:
             small.ask(b"P(ST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000\r\n\r\n" + bytes(10_000)).status
             == 400
         )
+
+
+def test_engines_end_with_the_worker_that_is_killed(small: Server) -> None:
+    (worker,), (engine,) = small.workers(), small.engines()
+
+    os.kill(worker, signal.SIGKILL)
+
+    end = time.monotonic() + PATIENCE
+    while is_running(engine):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    wait_until_ready(small)
+    assert small.ask(upload(jpeg())).status == 422
+    assert engine not in small.engines()
