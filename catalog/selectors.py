@@ -1,6 +1,6 @@
 """What the rest of the product reads from the catalogue.
 
-Nothing is cached but immutable picture bytes, so an edit shows in the next answer.
+Nothing that is shown is cached but immutable picture bytes, so an edit shows in the next answer.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from threading import Lock
+from threading import Condition, Lock
 from typing import Any
 
-from cachetools import LRUCache, cached
+from cachetools import LRUCache, TTLCache, cached
 from django.core.files.storage import storages
 from django.db import connection
 from django.db.models import FloatField, Q, QuerySet
@@ -24,8 +24,9 @@ from catalog.models import Celebrity, CelebrityImage, FaceType, Guidance, Scorin
 from inference import scoring
 
 IMAGE_CACHE_BYTES = 32 * 1024 * 1024
-# Images that a face is compared with at most.
-LOOK_ALIKE_SAMPLE = 128
+# Images that a face is compared with at most, and seconds for which it is the same ones of a larger gallery.
+LOOK_ALIKE_SAMPLE = 256
+LOOK_ALIKE_SECONDS = 10
 
 # What an answer needs of each table's rows, in the order of their fields.
 _TYPE = tuple(field.attname for field in FaceType._meta.concrete_fields)  # noqa: SLF001 - Django documents it
@@ -84,17 +85,15 @@ def gallery_like(face_type: FaceType, count: int, *, embedding: Sequence[float],
     """`count` published images of a type, first those whose faces are most like a face; fewer where it has fewer.
 
     embedding, version: the face's, and of the type model that made it; an image without an embedding of that version
-    is as like as any other. Of a gallery larger than LOOK_ALIKE_SAMPLE a random sample is compared, so that the cost
-    stays the same however many images there are: the best of 128 is among the best 2 % of all in 92 of 100 cases.
-    Two queries.
+    is as like as any other. Of a gallery larger than LOOK_ALIKE_SAMPLE a random sample is compared, drawn anew every
+    LOOK_ALIKE_SECONDS, so that the cost stays the same however many images there are: the best of 256 is among the best
+    1 % of all in 92 of 100 cases. Two queries, and another for each sample.
     """
     last_slot = _rows(_last_slot_sql(), face_type.pk)
     # Slots are dense from 0.
-    places = range(last_slot[0][0] + 1 if last_slot else 0)
-    if len(places) > LOOK_ALIKE_SAMPLE:
-        rows = _rows(_gallery_sql(LOOK_ALIKE_SAMPLE), face_type.pk, *random.sample(places, LOOK_ALIKE_SAMPLE))
-    else:
-        rows = _rows(_gallery_sql(), face_type.pk)
+    places = last_slot[0][0] + 1 if last_slot else 0
+    is_large = places > LOOK_ALIKE_SAMPLE
+    rows = sampled_gallery(face_type.pk, places) if is_large else _rows(_gallery_sql(), face_type.pk)
     images = {row[0]: row[:-2] for row in rows}
     # An empty vector: the models found no face there.
     candidates = [
@@ -105,7 +104,20 @@ def gallery_like(face_type: FaceType, count: int, *, embedding: Sequence[float],
     alike = most_alike(candidates, embedding, count)
     others = [pk for pk in images if pk not in alike]
     chosen = [*alike, *random.sample(others, min(len(others), count - len(alike)))]
+    if is_large:
+        # Some may have left the gallery since the sample was drawn.
+        found = [image for image in images_by_ids(chosen) if image.face_type_id == face_type.pk]
+        return Gallery(found, sum(image.pk in alike for image in found))
     return Gallery([_image(images[pk]) for pk in chosen], len(alike))
+
+
+@cached(TTLCache(maxsize=16, ttl=LOOK_ALIKE_SECONDS), key=lambda face_type_id, _: face_type_id, condition=Condition())
+def sampled_gallery(face_type_id: int, places: int) -> list[tuple[Any, ...]]:
+    """LOOK_ALIKE_SAMPLE rows of a type's gallery that has so many `places`, at random, as _gallery_sql reads them.
+
+    They lie all over the tables, and take a while to be read: for one answer at a time, and not for each.
+    """
+    return _rows(_gallery_sql(LOOK_ALIKE_SAMPLE), face_type_id, *random.sample(range(places), LOOK_ALIKE_SAMPLE))
 
 
 def published_images(face_type: FaceType, *, start: int = 0) -> QuerySet[CelebrityImage]:

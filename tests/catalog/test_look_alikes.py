@@ -16,7 +16,7 @@ from catalog.models import Celebrity, CelebrityImage, FaceType, ImageEmbedding
 from catalog.selectors import Gallery
 from catalog.services.autolabel import AutolabelWorker, autolabel_create, unlabelled_images
 from catalog.services.embeddings import Embedding, embeddings_set
-from catalog.services.images import image_add
+from catalog.services.images import image_add, image_unpublish
 from inference import client
 from inference.contracts import RefusalReason
 from tests.catalog.factories import make_celebrity, make_face_types, make_image, make_images, make_picture
@@ -25,6 +25,11 @@ from tests.fakes import VERSIONS, FakeBackend
 pytestmark = pytest.mark.django_db
 
 FACE = np.eye(128)[0]
+
+
+@pytest.fixture(autouse=True)
+def _no_sample_of_another_test() -> None:
+    selectors.sampled_gallery.cache_clear()  # type: ignore[attr-defined]
 
 
 @pytest.fixture
@@ -123,15 +128,28 @@ def test_a_large_gallery_costs_what_a_small_one_costs(
     images = make_gallery(alpha, 3 * selectors.LOOK_ALIKE_SAMPLE)
     random.seed(5)
 
-    with django_assert_num_queries(2):
-        chosen = alike(alpha)
-        [image.celebrity.name("en") for image in chosen]
+    for queries in (3, 2):
+        with django_assert_num_queries(queries):
+            chosen = alike(alpha)
+            [image.celebrity.name("en") for image in chosen]
 
-    assert compared == [selectors.LOOK_ALIKE_SAMPLE]
-    # The best of a random third: the odds that one is below the upper fifth are less than one in a billion.
-    assert set(chosen) <= set(images[-len(images) // 5 :])
+    assert compared == [selectors.LOOK_ALIKE_SAMPLE] * 2
+    # The best of a random third: the odds that one is below the upper tenth are less than one in a million.
+    assert set(chosen) <= set(images[-len(images) // 10 :])
     places = [images.index(image) for image in chosen]
     assert places == sorted(places, reverse=True)
+
+
+def test_what_left_a_large_gallery_is_shown_no_more(alpha: FaceType) -> None:
+    make_gallery(alpha, selectors.LOOK_ALIKE_SAMPLE + 50)
+    chosen = alike(alpha)
+    image_unpublish(images=[chosen[0]])
+    CelebrityImage.objects.filter(pk=chosen[1].pk).update(face_type=FaceType.objects.get(code="beta"))
+
+    assert alike(alpha) == chosen[2:]
+
+    selectors.sampled_gallery.cache_clear()  # type: ignore[attr-defined]
+    assert len(alike(alpha)) == 4
 
 
 def test_a_small_gallery_is_compared_whole(alpha: FaceType) -> None:
