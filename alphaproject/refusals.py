@@ -44,6 +44,9 @@ class Refusals:
             request = next(RequestParser(self._cfg, [head], _NOBODY))
         except ParseException:
             return None
+        if request.method == "HEAD":
+            # It has an answer without a body.
+            return None
         # Nothing is sent: the socket is for early hints, of which there are none.
         _, environ = wsgi.create(request, cast("socket", None), _NOBODY, _NOBODY, self._cfg)
         environ["wsgi.input"] = _Full()

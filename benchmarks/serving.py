@@ -134,7 +134,7 @@ def main() -> None:
             print(f"{url}: not answered: {outcome.refused}")
         return outcome
 
-    print(f"{PHOTOS} photos, {sum(map(len, photos)) / PHOTOS / 1e6:.2f} MB each; {settings}; {full} clients")
+    print(f"{len(photos)} photos, {sum(map(len, photos)) / len(photos) / 1e6:.2f} MB each; {settings}; {full} clients")
     alone, ours, theirs = [], [], []
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -66,8 +66,8 @@ def test_it_is_written_once_for_each_language_and_not_for_each_client(refusals: 
 
 @pytest.mark.parametrize(
     "request_head",
-    [head("POST", "/").replace(b"localhost", b"elsewhere"), b"P(ST / HTTP/1.1\r\n\r\n"],
-    ids=["another host", "no request"],
+    [head("POST", "/").replace(b"localhost", b"elsewhere"), b"P(ST / HTTP/1.1\r\n\r\n", head("HEAD", "/")],
+    ids=["another host", "no request", "no body in the answer"],
 )
-def test_what_is_wrong_besides_is_left_to_the_application(refusals: Refusals, request_head: bytes) -> None:
+def test_what_is_otherwise_is_left_to_the_application(refusals: Refusals, request_head: bytes) -> None:
     assert refusals.answer_to(request_head) is None
