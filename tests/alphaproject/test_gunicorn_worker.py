@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pytest
 
@@ -424,3 +425,9 @@ def test_engines_end_with_the_worker_that_is_killed(small: Server) -> None:
     wait_until_ready(small)
     assert small.ask(upload(jpeg())).status == 422
     assert engine not in small.engines()
+
+
+def test_engines_keep_their_memory_in_huge_pages(small: Server) -> None:
+    (engine,) = small.engines()
+
+    assert b"GLIBC_TUNABLES=glibc.malloc.hugetlb=1" in Path(f"/proc/{engine}/environ").read_bytes().split(b"\0")
