@@ -17,6 +17,9 @@ class LenientNegotiation(DefaultContentNegotiation):
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
         available = list(renderers)
+        if request.headers.get("Accept", "*/*") == "*/*" and not request.META["QUERY_STRING"]:
+            # It asks for nothing in particular, as most do.
+            return available[0], available[0].media_type
         try:
             chosen: tuple[BaseRenderer, str] = super().select_renderer(request, available, format_suffix)
         except NotAcceptable:

@@ -49,6 +49,9 @@ api_v1 = [
 ]
 
 urlpatterns = [
+    # Routes are tried in turn: first come those that most requests ask for.
+    path("api/v1/", include((api_v1, "api"))),
+    path("api/RegisterResult", legacy.RegisterResultView.as_view(), name="legacy-register-result"),
     path("", start.StartView.as_view(), name="start"),
     path("manifest.webmanifest", pwa.manifest, name="manifest"),
     path("service-worker.js", pwa.service_worker, name="service-worker"),
@@ -99,8 +102,6 @@ urlpatterns = [
     path("robots.txt", crawlers.robots, name="robots"),
     path("sitemap.xml", sitemap, {"sitemaps": {"pages": crawlers.PublicPages}}, name="sitemap"),
     path("survey/<slug:link_token>/", include("catalog.survey.urls")),
-    path("api/v1/", include((api_v1, "api"))),
-    path("api/RegisterResult", legacy.RegisterResultView.as_view(), name="legacy-register-result"),
     path("api/read/user", legacy_staff.ReadUserView.as_view(), name="staff-read-user"),
     path("api/create/user", legacy_staff.CreateUserView.as_view(), name="staff-create-user"),
     path("api/create/male", legacy_staff.CreateMaleView.as_view(), name="staff-create-male"),

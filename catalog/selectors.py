@@ -8,19 +8,19 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from threading import Condition, Lock
 from typing import Any
 
 from cachetools import LRUCache, TTLCache, cached
 from django.core.files.storage import storages
-from django.db import connection
 from django.db.models import FloatField, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from catalog.errors import STORAGE_ERRORS, PictureUnavailable, UnknownType
 from catalog.look_alikes import Candidate, most_alike
 from catalog.models import Celebrity, CelebrityImage, FaceType, Guidance, ScoringPolicy
+from catalog.statements import rows, written
 from inference import scoring
 
 IMAGE_CACHE_BYTES = 32 * 1024 * 1024
@@ -45,7 +45,7 @@ class Gallery:
 
 def face_types() -> list[FaceType]:
     """All types, best first."""
-    return [FaceType.from_db(None, _TYPE, row) for row in _rows(_types_sql())]
+    return [FaceType.from_db(None, _TYPE, row) for row in rows(_types_sql())]
 
 
 def face_type_by_code(code: str) -> FaceType:
@@ -87,37 +87,39 @@ def gallery_like(face_type: FaceType, count: int, *, embedding: Sequence[float],
     embedding, version: the face's, and of the type model that made it; an image without an embedding of that version
     is as like as any other. Of a gallery larger than LOOK_ALIKE_SAMPLE a random sample is compared, drawn anew every
     LOOK_ALIKE_SECONDS, so that the cost stays the same however many images there are: the best of 256 is among the best
-    1 % of all in 92 of 100 cases. Two queries, and another for each sample.
+    1 % of all in 92 of 100 cases. One query, and for a sample another two every LOOK_ALIKE_SECONDS.
     """
-    last_slot = _rows(_last_slot_sql(), face_type.pk)
-    # Slots are dense from 0.
-    places = last_slot[0][0] + 1 if last_slot else 0
-    is_large = places > LOOK_ALIKE_SAMPLE
-    rows = sampled_gallery(face_type.pk, places) if is_large else _rows(_gallery_sql(), face_type.pk)
-    images = {row[0]: row[:-2] for row in rows}
+    sample = gallery_sample(face_type.pk)
+    compared = rows(_gallery_sql(), face_type.pk) if sample is None else sample
+    images = {row[0]: row[:-2] for row in compared}
     # An empty vector: the models found no face there.
     candidates = [
         Candidate(pk, celebrity_id, bytes(vector))
-        for pk, celebrity_id, *_, made_by, vector in rows
+        for pk, celebrity_id, *_, made_by, vector in compared
         if vector and made_by == version
     ]
     alike = most_alike(candidates, embedding, count)
     others = [pk for pk in images if pk not in alike]
     chosen = [*alike, *random.sample(others, min(len(others), count - len(alike)))]
-    if is_large:
+    if sample is not None:
         # Some may have left the gallery since the sample was drawn.
         found = [image for image in images_by_ids(chosen) if image.face_type_id == face_type.pk]
         return Gallery(found, sum(image.pk in alike for image in found))
     return Gallery([_image(images[pk]) for pk in chosen], len(alike))
 
 
-@cached(TTLCache(maxsize=16, ttl=LOOK_ALIKE_SECONDS), key=lambda face_type_id, _: face_type_id, condition=Condition())
-def sampled_gallery(face_type_id: int, places: int) -> list[tuple[Any, ...]]:
-    """LOOK_ALIKE_SAMPLE rows of a type's gallery that has so many `places`, at random, as _gallery_sql reads them.
+@cached(TTLCache(maxsize=16, ttl=LOOK_ALIKE_SECONDS), condition=Condition())
+def gallery_sample(face_type_id: int) -> list[tuple[Any, ...]] | None:
+    """LOOK_ALIKE_SAMPLE rows of a type's gallery at random, as _gallery_sql reads them; None where it has no more.
 
     They lie all over the tables, and take a while to be read: for one answer at a time, and not for each.
     """
-    return _rows(_gallery_sql(LOOK_ALIKE_SAMPLE), face_type_id, *random.sample(range(places), LOOK_ALIKE_SAMPLE))
+    last_slot = rows(_last_slot_sql(), face_type_id)
+    # Slots are dense from 0.
+    places = last_slot[0][0] + 1 if last_slot else 0
+    if places <= LOOK_ALIKE_SAMPLE:
+        return None
+    return rows(_gallery_sql(LOOK_ALIKE_SAMPLE), face_type_id, *random.sample(range(places), LOOK_ALIKE_SAMPLE))
 
 
 def published_images(face_type: FaceType, *, start: int = 0) -> QuerySet[CelebrityImage]:
@@ -146,8 +148,8 @@ def images_by_ids(ids: Sequence[int]) -> list[CelebrityImage]:
 def active_policy() -> scoring.ScoringPolicy:
     """The policy that curators activated; the default one where there is none."""
     # At most one is active: a constraint sees to that.
-    active = [ScoringPolicy.from_db(None, _POLICY, row) for row in _rows(_policy_sql())]
-    return active[0].as_policy() if active else scoring.DEFAULT_POLICY
+    active = rows(_policy_sql())
+    return _policy(active[0]) if active else scoring.DEFAULT_POLICY
 
 
 def guidance(code: str) -> Guidance | None:
@@ -168,23 +170,22 @@ def image_bytes(image: CelebrityImage) -> bytes:
     return content
 
 
-# Every answer asks these questions, and to write a statement takes Django longer than to answer it takes the database:
-# so each is written once.
+# Every answer asks these questions.
 @cache
 def _types_sql() -> str:
-    return _sql(FaceType.objects.best_first().values_list(*_TYPE))
+    return written(FaceType.objects.best_first().values_list(*_TYPE))
 
 
 @cache
 def _policy_sql() -> str:
-    return _sql(ScoringPolicy.objects.active().order_by().values_list(*_POLICY))
+    return written(ScoringPolicy.objects.active().order_by().values_list(*_POLICY))
 
 
 @cache
 def _last_slot_sql() -> str:
     """Parameters: a type's id."""
     slots = CelebrityImage.objects.published().filter(face_type=0).order_by("-gallery_slot")
-    return _sql(slots.values_list("gallery_slot")[:1])
+    return written(slots.values_list("gallery_slot")[:1])
 
 
 @cache
@@ -195,18 +196,13 @@ def _gallery_sql(sampled: int | None = None) -> str:
         images = images.filter(gallery_slot__in=range(sampled))
     of_celebrity = (f"celebrity__{name}" for name in _CELEBRITY)
     columns = *_IMAGE, *of_celebrity, "embedding__version", "embedding__vector"
-    return _sql(images.values_list(*columns))
+    return written(images.values_list(*columns))
 
 
-def _sql(queryset: QuerySet[Any, Any]) -> str:
-    """The statement; its parameters are given anew each time."""
-    return queryset.query.sql_with_params()[0]
-
-
-def _rows(sql: str, *parameters: int) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return list(cursor.fetchall())
+@lru_cache(maxsize=16)
+def _policy(columns: tuple[float, ...]) -> scoring.ScoringPolicy:
+    """Of the columns of _POLICY: what they say is worked out, and checked, once."""
+    return ScoringPolicy.from_db(None, _POLICY, columns).as_policy()
 
 
 def _image(columns: Sequence[Any]) -> CelebrityImage:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import date
 
 import structlog
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.utils import timezone
 
+from catalog.statements import execute
 from classification.models import Client, DailyCount
 
 logger = structlog.get_logger(__name__)
@@ -23,8 +24,7 @@ _ONE_MORE = (
 def outcome_count(*, client: Client, outcome: str) -> None:
     """Count one outcome of today. A count that cannot be written is left out: it never costs anybody an answer."""
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(_ONE_MORE, [timezone.localdate(), client.value, outcome])
+        execute(_ONE_MORE, timezone.localdate(), client.value, outcome)
     except DatabaseError as error:
         logger.warning("not_counted", outcome=outcome, exc_info=error)
 

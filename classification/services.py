@@ -15,6 +15,7 @@ from django.utils import timezone
 import catalog.selectors
 from catalog.models import FaceType
 from catalog.selectors import Gallery
+from catalog.statements import insert
 from classification import photos
 from classification.boards import emptied_boards_closed
 from classification.counts import outcome_count
@@ -196,10 +197,10 @@ def _idempotent_request(
 def _save(classification: Classification, request: IdempotentRequest | None) -> None:
     if request is None:
         # One statement needs no transaction around it.
-        classification.save(force_insert=True)
+        insert(classification)
         return
     with transaction.atomic():
-        classification.save(force_insert=True)
+        insert(classification)
         # An expired answer no longer holds its key.
         IdempotentRequest.objects.filter(pk=request.pk, classification__expires_at__lte=timezone.now()).delete()
         request.classification = classification

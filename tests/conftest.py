@@ -14,6 +14,7 @@ from PIL import Image
 from pytest_django import Settings
 
 from catalog.models import Celebrity, CelebrityImage, FaceType
+from catalog.selectors import gallery_sample
 from catalog.services.images import image_of, image_publish
 from catalog.services.pictures import Picture, picture_from_upload, picture_store
 from catalog.services.seed import catalog_seed
@@ -74,8 +75,9 @@ def _fast_passwords(settings: Settings) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _empty_cache() -> None:
+def _empty_caches() -> None:
     cache.clear()
+    gallery_sample.cache_clear()  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,6 @@ from rest_framework import status
 from rest_framework.exceptions import NotFound
 from rest_framework.generics import ListAPIView
 from rest_framework.pagination import Cursor, CursorPagination
-from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -45,7 +44,7 @@ from classification.api.serializers import (
     photo_upload,
     represented,
 )
-from classification.api.uploads import refuse_oversized
+from classification.api.uploads import refuse_oversized, uploaded_form
 from classification.models import Client
 from inference.contracts import PHOTO_MEDIA_TYPES, PhotoLimits
 
@@ -61,7 +60,6 @@ no_store = method_decorator(cache_control(no_store=True, private=True), name="di
 class ClassificationCreateView(APIView):
     """Classify one uploaded photo and keep a record of the answer."""
 
-    parser_classes = [MultiPartParser]
     throttle_scope = "classify"
 
     @extend_schema(
@@ -99,7 +97,7 @@ class ClassificationCreateView(APIView):
         refuse_oversized(request._request)  # noqa: SLF001
         # Domain errors (PhotoRefused, Busy) become problem details in alphaproject/errors.py.
         answer = services.classification_create(
-            **photo_upload(request.data),
+            **photo_upload(uploaded_form(request._request)),  # noqa: SLF001
             client=Client.API,
             language=get_language(),
             idempotency_key=request.headers.get("Idempotency-Key", ""),
