@@ -120,11 +120,6 @@ class ReceivingWorker(ThreadWorker):
         self.places = settings.INFERENCE_QUEUE + settings.INFERENCE_PROCESSES * settings.INFERENCE_BATCH
         self.refusals = Refusals(self.cfg, self.wsgi)
 
-    def notify(self) -> None:
-        """Called each time something happens; the arbiter looks once a second."""
-        if time.monotonic() >= self._look_at:
-            super().notify()
-
     def accept(self, listener: socket.socket) -> None:
         try:
             sock, client = listener.accept()
