@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from inference.contracts import FaceAnalysis, InferenceError, ModelVersions, PhotoLimits
-from inference.weights import PACKAGED_WEIGHTS
+from inference.weights import PACKAGED_WEIGHTS, read_models
 
 # Where the photos are analysed: in processes of this machine, or in a Ray cluster.
 ENGINES = {"local": "inference.serving.processes", "ray": "inference.serving.ray_data"}
@@ -93,9 +93,7 @@ def model_files(releases: Releases) -> dict[str, bytes]:
 
     Raises what `releases` raises.
     """
-    files = {
-        path.name: path.read_bytes() for path in PACKAGED_WEIGHTS.iterdir() if path.suffix in (".json", ".safetensors")
-    }
+    files = read_models(PACKAGED_WEIGHTS)
     for model, sha256 in releases.active_hashes().items():
         files[f"{model}.json"] = json.dumps(releases.manifest_of(sha256)).encode()
         files[f"{model}.safetensors"] = releases.weights_of(sha256)

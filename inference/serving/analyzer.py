@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -19,19 +17,18 @@ from inference.contracts import FaceAnalysis, InferenceError, PhotoLimits
 from inference.decoding import DecodedPhoto, decode, encode_jpeg
 from inference.engine import Engine
 from inference.serving.engines import Answer, Photo
+from inference.weights import ModelFiles, unpacked
 
 
 class Analyzer:
     """An engine, and threads that decode for it. files: of every model, by name."""
 
-    def __init__(self, options: BackendOptions, files: Mapping[str, bytes]) -> None:
+    def __init__(self, options: BackendOptions, files: ModelFiles) -> None:
         torch.set_num_threads(options.threads)
         # The nets use all threads; OpenCV's small resizes lose more to hand-over than they gain.
         cv2.setNumThreads(1)
-        with tempfile.TemporaryDirectory() as folder:
-            for name, content in files.items():
-                (Path(folder) / name).write_bytes(content)
-            self._engine = Engine(options.limits, Path(folder), options.device)
+        with unpacked(files) as folder:
+            self._engine = Engine(options.limits, folder, options.device)
         # A large PNG takes hundreds of megabytes for a moment: no more of them at a time than there are cores.
         decoders = ThreadPoolExecutor(options.threads, "decoding")
         # With one thread for everything, handing over to another would only cost.

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import torch
@@ -16,6 +14,7 @@ from inference.bulk import Answer, BulkJob
 from inference.contracts import FaceAnalysis, InferenceError
 from inference.decoding import DecodedPhoto, decode
 from inference.engine import Engine
+from inference.weights import unpacked
 
 # Enough to hide what a bucket takes to answer.
 _READERS = 8
@@ -33,10 +32,8 @@ class PhotoAnalyzer:
         torch.set_num_threads(1)
         cv2.setNumThreads(1)
         self._job = job
-        with tempfile.TemporaryDirectory() as folder:
-            for name, content in job.models.items():
-                (Path(folder) / name).write_bytes(content)
-            self._engine = Engine(job.limits, Path(folder), device)
+        with unpacked(job.models) as folder:
+            self._engine = Engine(job.limits, folder, device)
         self._engine.warm_up()
         self._readers = ThreadPoolExecutor(_READERS, "reading")
         # Many photos are read at once, one is decoded: a large PNG takes hundreds of megabytes for a moment.

@@ -9,7 +9,7 @@ comes back its analysis; this process needs no torch.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from multiprocessing.connection import Connection
@@ -22,7 +22,7 @@ from inference.batching import Batcher
 from inference.client import BackendOptions, is_awaited
 from inference.contracts import FaceAnalysis, InvalidImage, ModelVersions
 from inference.serving.processes import end, start
-from inference.weights import PACKAGED_WEIGHTS
+from inference.weights import PACKAGED_WEIGHTS, ModelFiles, read_models
 
 if TYPE_CHECKING:
     from inference.serving.analyzer import Analyzer
@@ -50,7 +50,7 @@ class EnginesBackend:
     loads_weights: ClassVar[bool] = True
 
     def __init__(self, options: BackendOptions, weights_dir: Path | None = None) -> None:
-        files = {path.name: path.read_bytes() for path in (weights_dir or PACKAGED_WEIGHTS).iterdir() if path.is_file()}
+        files = read_models(weights_dir or PACKAGED_WEIGHTS)
         engines = [EngineProcess(options, files) for _ in range(options.processes)]
         # They load side by side.
         self._versions, *_ = [engine.wait_until_ready() for engine in engines]
@@ -88,7 +88,7 @@ class EngineProcess:
     files: of every model, by name.
     """
 
-    def __init__(self, options: BackendOptions, files: Mapping[str, bytes]) -> None:
+    def __init__(self, options: BackendOptions, files: ModelFiles) -> None:
         self._start = partial(_Child, options, files)
         self._child = self._start()
 
@@ -120,7 +120,7 @@ class EngineProcess:
 class _Child:
     """One process, for as long as it lives. Raises EOFError and OSError, such as TimeoutError, once it does not."""
 
-    def __init__(self, options: BackendOptions, files: Mapping[str, bytes]) -> None:
+    def __init__(self, options: BackendOptions, files: ModelFiles) -> None:
         process, self._connection = start(_work, options, files)
         self.end = weakref.finalize(self, end, process, self._connection)
 
@@ -146,7 +146,7 @@ class _Child:
         return self._connection.recv()
 
 
-def _work(connection: Connection, options: BackendOptions, files: Mapping[str, bytes]) -> None:
+def _work(connection: Connection, options: BackendOptions, files: ModelFiles) -> None:
     """The process: analyse what comes, until the other end closes, as it also does when the parent is killed."""
     try:
         from inference.serving.analyzer import Analyzer  # noqa: PLC0415 - torch, which only this process needs

@@ -10,10 +10,8 @@ import asyncio
 import contextvars
 import hmac
 import math
-import tempfile
 import threading
 import time
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
@@ -42,15 +40,11 @@ from inference.serving.protocol import (
     encode,
     failure_of,
 )
-from inference.weights import PACKAGED_WEIGHTS
+from inference.weights import PACKAGED_WEIGHTS, ModelFiles, read_models, unpacked
 
 MIN_SECRET = 32
 
 _HEALTH_CHECK_SECONDS = 10.0
-_MODEL_FILES = {".json", ".safetensors"}
-
-# The files of every model, by name.
-ModelFiles = Mapping[str, bytes]
 
 
 class ServingOptions(BaseModel, frozen=True, extra="forbid"):
@@ -83,9 +77,7 @@ class Inference:
 
     def __init__(self, options: ServingOptions, files: ModelFiles, secret: str) -> None:
         at_once = _max_ongoing(options)
-        with tempfile.TemporaryDirectory() as folder:
-            for name, content in files.items():
-                (Path(folder) / name).write_bytes(content)
+        with unpacked(files) as folder:
             self._backend = LocalBackend(
                 BackendOptions(
                     limits=options.limits,
@@ -95,7 +87,7 @@ class Inference:
                     max_waiting=at_once + 1,
                     device="cuda" if options.gpus else "cpu",
                 ),
-                Path(folder),
+                folder,
             )
         self._backend.warm_up()
         self._threads = ThreadPoolExecutor(at_once + 1, "request")
@@ -182,6 +174,7 @@ def application(options: ServingOptions, *, files: ModelFiles, secret: str) -> s
         max_constructor_retry_count=2,
         **scaling,
     )(Inference)
+    # Ray carries the models to the replicas, so that no node needs a disk or a bucket with them.
     return deployment.bind(options, files, secret)
 
 
@@ -194,11 +187,6 @@ def build(args: dict[str, Any]) -> serve.Application:
     return application(
         options, files=read_models(options.weights), secret=environs.FileAwareEnv().str("INFERENCE_SECRET")
     )
-
-
-def read_models(folder: Path) -> ModelFiles:
-    """Ray carries the models to the replicas, so that no node needs a disk or a bucket with them."""
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.suffix in _MODEL_FILES}
 
 
 def _max_ongoing(options: ServingOptions) -> int:

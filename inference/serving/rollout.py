@@ -10,8 +10,9 @@ from ray.serve.schema import ApplicationStatus
 
 from inference.client import Backend, BackendOptions
 from inference.engine import Engine
-from inference.serving.ray import ModelFiles, ServingOptions, application, read_models
+from inference.serving.ray import ServingOptions, application
 from inference.serving.remote import RemoteBackend
+from inference.weights import ModelFiles, read_models
 
 APPLICATION = "inference"
 # A replica starts in seconds. Longer waits are for room: a node that comes, another application that goes.

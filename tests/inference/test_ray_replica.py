@@ -15,8 +15,8 @@ from ray.serve.schema import ServeDeploySchema
 
 from inference.client import is_awaited
 from inference.contracts import Busy, FaceAnalysis
-from inference.serving.ray import Inference, ServingOptions, application, build, read_models
-from inference.weights import PACKAGED_WEIGHTS
+from inference.serving.ray import Inference, ServingOptions, application, build
+from inference.weights import PACKAGED_WEIGHTS, read_models
 from tests.fakes import FakeBackend
 from tests.images import jpeg
 from tests.inference.ray_cluster import SECRET
