@@ -17,7 +17,7 @@ from typing import Any
 from inference.bulk import Answer, BulkJob, Crashed, EngineUnavailable, in_chunks
 
 # The environment of a process with models. Their large tensors come and go with each batch: in huge pages, which the
-# process keeps, that costs a twelfth less time in all. A large photo's pixels still go back to the system.
+# process keeps, that costs a sixteenth less time in all. A large photo's pixels still go back to the system.
 _KEPT = {"hugetlb": 1, "mmap_threshold": 64 * 1024 * 1024, "trim_threshold": 256 * 1024 * 1024}
 ALLOCATOR = {"GLIBC_TUNABLES": ":".join(f"glibc.malloc.{name}={value}" for name, value in _KEPT.items())}
 # One chunk is analysed while the next one is read and decoded.

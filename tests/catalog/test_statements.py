@@ -51,7 +51,6 @@ def test_from_the_second_answer_on_nothing_is_written_but_parameters(
 def test_what_is_inserted_is_what_saving_would_have_kept(catalogue: None, engine: FakeBackend) -> None:
     inserted = classify()
     saved = Classification.objects.get(pk=inserted.pk)
-    saved.pk = None
     saved._state.adding = True
     saved.pk = Classification._meta.pk.get_default()
     saved.save(force_insert=True)
