@@ -1,6 +1,7 @@
 """What the rest of the product reads from the catalogue.
 
-Nothing that is shown is cached but immutable picture bytes, so an edit shows in the next answer.
+Pages show an edit at once. Answers to photos, of which there may be hundreds a second, read what they need of the
+catalogue every CATALOGUE_SECONDS; picture bytes, which never change, are read once.
 """
 
 from __future__ import annotations
@@ -8,31 +9,38 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
 from threading import Condition, Lock
-from typing import Any
 
 from cachetools import LRUCache, TTLCache, cached
 from django.core.files.storage import storages
-from django.db.models import FloatField, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from catalog.errors import STORAGE_ERRORS, PictureUnavailable, UnknownType
 from catalog.look_alikes import Candidate, most_alike
-from catalog.models import Celebrity, CelebrityImage, FaceType, Guidance, ScoringPolicy
-from catalog.statements import rows, written
+from catalog.models import CelebrityImage, FaceType, Guidance, ImageEmbedding, ScoringPolicy
 from inference import scoring
 
 IMAGE_CACHE_BYTES = 32 * 1024 * 1024
-# Images that a face is compared with at most, and seconds for which it is the same ones of a larger gallery.
+# Images that a face is compared with at most.
 LOOK_ALIKE_SAMPLE = 256
-LOOK_ALIKE_SECONDS = 10
+CATALOGUE_SECONDS = 5
 
-# What an answer needs of each table's rows, in the order of their fields.
-_TYPE = tuple(field.attname for field in FaceType._meta.concrete_fields)  # noqa: SLF001 - Django documents it
-_POLICY = tuple(field.attname for field in ScoringPolicy._meta.concrete_fields if isinstance(field, FloatField))  # noqa: SLF001
-_IMAGE = ("id", "celebrity_id", "file", "width", "height", "sha256", "attribution")
-_CELEBRITY = ("id", "name_ko", "name_en")
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What makes a type of a face: the active policy, and the types by their codes, which may not all be there."""
+
+    policy: scoring.ScoringPolicy
+    types: dict[str, FaceType]
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedImages:
+    """What faces are compared with: images by their ids, and those with a face, by the version that embedded it."""
+
+    images: dict[int, CelebrityImage]
+    candidates: dict[str, list[Candidate]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,7 @@ class Gallery:
 
 def face_types() -> list[FaceType]:
     """All types, best first."""
-    return [FaceType.from_db(None, _TYPE, row) for row in rows(_types_sql())]
+    return list(FaceType.objects.best_first())
 
 
 def face_type_by_code(code: str) -> FaceType:
@@ -81,45 +89,52 @@ def random_images(face_type: FaceType, count: int, *, fill_from_neighbours: bool
     return [by_place[place] for place in chosen if place in by_place]
 
 
+@cached(TTLCache(maxsize=1, ttl=CATALOGUE_SECONDS), condition=Condition())
+def rules() -> Rules:
+    """Those of the last CATALOGUE_SECONDS."""
+    return Rules(active_policy(), {face_type.code: face_type for face_type in face_types()})
+
+
 def gallery_like(face_type: FaceType, count: int, *, embedding: Sequence[float], version: str) -> Gallery:
     """`count` published images of a type, first those whose faces are most like a face; fewer where it has fewer.
 
     embedding, version: the face's, and of the type model that made it; an image without an embedding of that version
-    is as like as any other. Of a gallery larger than LOOK_ALIKE_SAMPLE a random sample is compared, drawn anew every
-    LOOK_ALIKE_SECONDS, so that the cost stays the same however many images there are: the best of 256 is among the best
-    1 % of all in 92 of 100 cases. One query, and for a sample another two every LOOK_ALIKE_SECONDS.
+    is as like as any other. Of a gallery larger than LOOK_ALIKE_SAMPLE a random sample is compared, so that the cost
+    stays the same however many images there are: the best of 256 is among the best 1 % of all in 92 of 100 cases.
+    Some may have left in the last CATALOGUE_SECONDS; see gallery_left.
     """
-    sample = gallery_sample(face_type.pk)
-    compared = rows(_gallery_sql(), face_type.pk) if sample is None else sample
-    images = {row[0]: row[:-2] for row in compared}
-    # An empty vector: the models found no face there.
-    candidates = [
-        Candidate(pk, celebrity_id, bytes(vector))
-        for pk, celebrity_id, *_, made_by, vector in compared
-        if vector and made_by == version
-    ]
-    alike = most_alike(candidates, embedding, count)
-    others = [pk for pk in images if pk not in alike]
+    compared = compared_images(face_type.pk)
+    alike = most_alike(compared.candidates.get(version, []), embedding, count)
+    others = [pk for pk in compared.images if pk not in alike]
     chosen = [*alike, *random.sample(others, min(len(others), count - len(alike)))]
-    if sample is not None:
-        # Some may have left the gallery since the sample was drawn.
-        found = [image for image in images_by_ids(chosen) if image.face_type_id == face_type.pk]
-        return Gallery(found, sum(image.pk in alike for image in found))
-    return Gallery([_image(images[pk]) for pk in chosen], len(alike))
+    return Gallery([compared.images[pk] for pk in chosen], len(alike))
 
 
-@cached(TTLCache(maxsize=16, ttl=LOOK_ALIKE_SECONDS), condition=Condition())
-def gallery_sample(face_type_id: int) -> list[tuple[Any, ...]] | None:
-    """LOOK_ALIKE_SAMPLE rows of a type's gallery at random, as _gallery_sql reads them; None where it has no more.
+def gallery_left(gallery: Gallery) -> Gallery:
+    """What of it is published now, as whoever reads the pictures must know: of other images they may be gone."""
+    alike = {image.pk for image in gallery.images[: gallery.look_alikes]}
+    images = images_by_ids([image.pk for image in gallery.images])
+    return Gallery(images, sum(image.pk in alike for image in images))
 
-    They lie all over the tables, and take a while to be read: for one answer at a time, and not for each.
-    """
-    last_slot = rows(_last_slot_sql(), face_type_id)
+
+@cached(TTLCache(maxsize=16, ttl=CATALOGUE_SECONDS), condition=Condition())
+def compared_images(face_type_id: int) -> ComparedImages:
+    """A type's gallery by ids; LOOK_ALIKE_SAMPLE of it at random, anew every CATALOGUE_SECONDS, where it has more."""
+    gallery = CelebrityImage.objects.published().filter(face_type=face_type_id).order_by()
+    last_slot = gallery.order_by("-gallery_slot").values_list("gallery_slot", flat=True).first()
     # Slots are dense from 0.
-    places = last_slot[0][0] + 1 if last_slot else 0
-    if places <= LOOK_ALIKE_SAMPLE:
-        return None
-    return rows(_gallery_sql(LOOK_ALIKE_SAMPLE), face_type_id, *random.sample(range(places), LOOK_ALIKE_SAMPLE))
+    places = 0 if last_slot is None else last_slot + 1
+    if places > LOOK_ALIKE_SAMPLE:
+        gallery = gallery.filter(gallery_slot__in=random.sample(range(places), LOOK_ALIKE_SAMPLE))
+    images = {image.pk: image for image in gallery.select_related("celebrity")}
+    candidates: dict[str, list[Candidate]] = {}
+    # An empty vector: the models found no face there.
+    for embedding in ImageEmbedding.objects.filter(pk__in=images).exclude(vector=b""):
+        image = images[embedding.pk]
+        candidates.setdefault(embedding.version, []).append(
+            Candidate(image.pk, image.celebrity_id, bytes(embedding.vector))
+        )
+    return ComparedImages(images, candidates)
 
 
 def published_images(face_type: FaceType, *, start: int = 0) -> QuerySet[CelebrityImage]:
@@ -147,9 +162,8 @@ def images_by_ids(ids: Sequence[int]) -> list[CelebrityImage]:
 
 def active_policy() -> scoring.ScoringPolicy:
     """The policy that curators activated; the default one where there is none."""
-    # At most one is active: a constraint sees to that.
-    active = rows(_policy_sql())
-    return _policy(active[0]) if active else scoring.DEFAULT_POLICY
+    active = ScoringPolicy.objects.active().first()
+    return active.as_policy() if active else scoring.DEFAULT_POLICY
 
 
 def guidance(code: str) -> Guidance | None:
@@ -168,45 +182,3 @@ def image_bytes(image: CelebrityImage) -> bytes:
     except STORAGE_ERRORS as error:
         raise PictureUnavailable(_("The pictures cannot be read at the moment. Please try again later.")) from error
     return content
-
-
-# Every answer asks these questions.
-@cache
-def _types_sql() -> str:
-    return written(FaceType.objects.best_first().values_list(*_TYPE))
-
-
-@cache
-def _policy_sql() -> str:
-    return written(ScoringPolicy.objects.active().order_by().values_list(*_POLICY))
-
-
-@cache
-def _last_slot_sql() -> str:
-    """Parameters: a type's id."""
-    slots = CelebrityImage.objects.published().filter(face_type=0).order_by("-gallery_slot")
-    return written(slots.values_list("gallery_slot")[:1])
-
-
-@cache
-def _gallery_sql(sampled: int | None = None) -> str:
-    """Parameters: a type's id, and so many slots where not all of its images are asked for."""
-    images = CelebrityImage.objects.published().filter(face_type=0).order_by()
-    if sampled is not None:
-        images = images.filter(gallery_slot__in=range(sampled))
-    of_celebrity = (f"celebrity__{name}" for name in _CELEBRITY)
-    columns = *_IMAGE, *of_celebrity, "embedding__version", "embedding__vector"
-    return written(images.values_list(*columns))
-
-
-@lru_cache(maxsize=16)
-def _policy(columns: tuple[float, ...]) -> scoring.ScoringPolicy:
-    """Of the columns of _POLICY: what they say is worked out, and checked, once."""
-    return ScoringPolicy.from_db(None, _POLICY, columns).as_policy()
-
-
-def _image(columns: Sequence[Any]) -> CelebrityImage:
-    """Of the columns of _IMAGE and _CELEBRITY; another field is read when it is asked for."""
-    image = CelebrityImage.from_db(None, _IMAGE, columns[: len(_IMAGE)])
-    image.celebrity = Celebrity.from_db(None, _CELEBRITY, columns[len(_IMAGE) :])
-    return image

@@ -10,18 +10,7 @@ from functools import cache
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection
-from django.db.models import Model, QuerySet
-
-
-def written(queryset: QuerySet[Any, Any]) -> str:
-    """A query's statement, whose parameters are given in the order in which they stand in it."""
-    return queryset.query.sql_with_params()[0]
-
-
-def rows(sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return list(cursor.fetchall())
+from django.db.models import Model
 
 
 def execute(sql: str, *parameters: Any) -> None:

@@ -70,16 +70,18 @@ def classification_create(
     if earlier:
         return replace(earlier, preview=analysis.photo)
 
-    verdict = judge(analysis.parts, analysis.calibration, catalog.selectors.active_policy())
-    face_types = _all_face_types()
-    face_type = face_types[verdict.type]
+    rules = catalog.selectors.rules()
+    if len(rules.types) < len(TypeCode):
+        raise CatalogueIncomplete
+    verdict = judge(analysis.parts, analysis.calibration, rules.policy)
+    face_type = rules.types[verdict.type]
     gallery = gallery_for(face_type, client, analysis)
     now = timezone.now()
     classification = Classification(
         birth_date=birth_date,
         mbti=mbti,
         type=face_type,
-        borderline_with=face_types[verdict.borderline_with] if verdict.borderline_with else None,
+        borderline_with=rules.types[verdict.borderline_with] if verdict.borderline_with else None,
         score=verdict.score,
         confidence=verdict.confidence,
         parts=[part_record(part) for part in analysis.parts],
@@ -145,6 +147,8 @@ def gallery_for(face_type: FaceType, client: Client, analysis: FaceAnalysis | No
         gallery = catalog.selectors.gallery_like(
             face_type, CELEBRITY_COUNT, embedding=analysis.embedding, version=analysis.models.types
         )
+        if is_mobile:
+            gallery = catalog.selectors.gallery_left(gallery)
     else:
         gallery = Gallery([], 0)
     images = gallery.images
@@ -171,13 +175,6 @@ def _records_erase(ids: list[UUID]) -> None:
 def _age_on(day: date, birth_date: date) -> int:
     """Full years; someone born on 29 February turns a year older on 1 March."""
     return day.year - birth_date.year - ((day.month, day.day) < (birth_date.month, birth_date.day))
-
-
-def _all_face_types() -> dict[str, FaceType]:
-    face_types = {face_type.code: face_type for face_type in catalog.selectors.face_types()}
-    if len(face_types) < len(TypeCode):
-        raise CatalogueIncomplete
-    return face_types
 
 
 def _idempotent_request(

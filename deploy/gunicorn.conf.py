@@ -31,6 +31,8 @@ worker_connections = min(10_000, resource.getrlimit(resource.RLIMIT_NOFILE)[1] /
 timeout = 60
 graceful_timeout = 30
 keepalive = 75
+# Which proxies are believed, PROXY_COUNT says.
+forwarded_allow_ips = ""
 # Signals steer a running server; the control socket would lie in the home folder.
 control_socket_disable = True
 # Heartbeats in memory: a slow disk cannot make a healthy worker look dead.

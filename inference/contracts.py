@@ -2,6 +2,8 @@
 
 Nothing here needs Django or torch: either tier, a test fake or a remote worker can import it.
 Coordinates are pixels of the upright photo, at its full size, y down.
+
+Nothing here has slots: what is frozen and has them takes twice as long to go from one process to another.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ class RefusalReason(StrEnum):
 PHOTO_MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PhotoLimits:
     """The largest photo that is decoded and the smallest face that is judged.
 
@@ -63,7 +65,7 @@ class PhotoLimits:
     min_face_share: ClassVar[float] = 0.02
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Box:
     """An axis-aligned rectangle; x0 < x1 and y0 < y1."""
 
@@ -85,13 +87,13 @@ class Box:
         return self.width * self.height
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Point:
     x: float
     y: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DetectedFace:
     """One face as the gate saw it.
 
@@ -105,7 +107,7 @@ class DetectedFace:
     score: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PartAnalysis:
     """One part: where it is, and how probable each type is (order of FaceType, sums to 1)."""
 
@@ -118,7 +120,7 @@ class PartAnalysis:
         return list(FaceType)[self.probabilities.index(max(self.probabilities))]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ScoreCalibration:
     """What the type model's raw score means, fitted on people it was not trained on and stored with it.
 
@@ -147,14 +149,14 @@ class ScoreCalibration:
             raise ValueError(f"scale must be greater than 0: {self.scale}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelVersions:
     gate: str
     parts: str
     types: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FaceAnalysis:
     """All that the models say of one photo with one usable face.
 

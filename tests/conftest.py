@@ -14,12 +14,12 @@ from PIL import Image
 from pytest_django import Settings
 
 from catalog.models import Celebrity, CelebrityImage, FaceType
-from catalog.selectors import gallery_sample
 from catalog.services.images import image_of, image_publish
 from catalog.services.pictures import Picture, picture_from_upload, picture_store
 from catalog.services.seed import catalog_seed
 from inference import client
 from inference.apps import build_backend
+from tests.caches import catalogue_reread
 from tests.fakes import FakeBackend
 from tests.images import encode
 
@@ -77,7 +77,7 @@ def _fast_passwords(settings: Settings) -> None:
 @pytest.fixture(autouse=True)
 def _empty_caches() -> None:
     cache.clear()
-    gallery_sample.cache_clear()  # type: ignore[attr-defined]
+    catalogue_reread()
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ from django.core.files.storage import storages
 from django.db import models
 from django.db.models.functions import Coalesce, Length
 from django.db.models.lookups import Exact
+from django.utils.functional import cached_property
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -156,7 +157,7 @@ class CelebrityImage(models.Model):
         """Whether type, source and licence are there, as a published image needs."""
         return self.face_type_id is not None and bool(self.source) and bool(self.licence)
 
-    @property
+    @cached_property
     def url(self) -> str:
         return storages["catalog"].url(self.file)
 

@@ -9,7 +9,6 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from classification import comparisons, selectors
 from classification.api import comparison_examples as examples
@@ -21,7 +20,7 @@ from classification.api.comparison_serializers import (
     InvitationSerializer,
 )
 from classification.api.documentation import NOT_OWNED, answer, json_body, problems
-from classification.api.views import no_store
+from classification.api.private import PrivateView
 from classification.comparisons import Participant
 from classification.models import Comparison
 from classification.pair_texts import pair_text
@@ -35,8 +34,7 @@ _NOT_OF_THE_TWO = {
 _TOO_LONG = {"nickname": ["Ensure this field has no more than 20 characters."]}
 
 
-@no_store
-class InvitationCreateView(APIView):
+class InvitationCreateView(PrivateView):
     """Make a link by which one friend can compare with a result."""
 
     authentication_classes = [OwnerTokenAuthentication]
@@ -61,8 +59,7 @@ class InvitationCreateView(APIView):
         )
 
 
-@no_store
-class InvitationDetailView(APIView):
+class InvitationDetailView(PrivateView):
     """Who invites, and whether the place is free; for whoever has the link."""
 
     @extend_schema(
@@ -78,8 +75,7 @@ class InvitationDetailView(APIView):
         return Response(InvitationSerializer(invitation, context={"request": request}).data)
 
 
-@no_store
-class ComparisonCreateView(APIView):
+class ComparisonCreateView(PrivateView):
     """Compare two results: join an invitation, or compare two whose owners are both there."""
 
     @extend_schema(
@@ -116,8 +112,7 @@ class ComparisonCreateView(APIView):
         return Response(_both_sides(comparison), status=status.HTTP_201_CREATED)
 
 
-@no_store
-class ComparisonDetailView(APIView):
+class ComparisonDetailView(PrivateView):
     """Read or end a comparison, as the owner of one of its results."""
 
     authentication_classes = [OwnerTokenAuthentication]

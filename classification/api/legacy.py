@@ -13,21 +13,19 @@ from functools import partial
 from typing import Any
 
 from django.utils import translation
-from django.utils.decorators import method_decorator
-from django.views.decorators.cache import cache_control
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ParseError, ValidationError
 from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 import catalog.selectors
 from catalog.models import CelebrityImage, FaceType
 from classification import services
 from classification.api import examples
 from classification.api.documentation import example_of, json_body
+from classification.api.private import PrivateView
 from classification.api.serializers import BirthDateField, MbtiField
 from classification.api.uploads import refuse_oversized
 from classification.errors import UnderAge
@@ -104,8 +102,7 @@ class RegisterResultSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField(required=False, help_text="Only with an error status.")
 
 
-@method_decorator(cache_control(no_store=True, private=True), name="dispatch")
-class LegacyView(APIView):
+class LegacyView(PrivateView):
     """Answer in the app's shape, in the app's language, whatever happens."""
 
     parser_classes = [LegacyJSONParser]

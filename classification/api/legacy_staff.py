@@ -36,9 +36,9 @@ from classification.api import examples
 from classification.api.authentication import StaffTokenAuthentication
 from classification.api.documentation import PHOTO_REFUSED, RETRY_AFTER, answer, json_body, problems
 from classification.api.legacy import LegacyJSONParser
+from classification.api.private import PrivateView
 from classification.api.serializers import TYPE_CHOICES, BirthDateField, FaceTypeSerializer, MbtiField
 from classification.api.uploads import refuse_oversized
-from classification.api.views import no_store
 from classification.models import Classification, Client
 
 VIEW_PERSON = "classification.view_photo"
@@ -185,8 +185,7 @@ class UserPagination(CursorPagination):
         return cursor
 
 
-@no_store
-class ReadUserView(StaffView, ListAPIView[Classification]):
+class ReadUserView(PrivateView, StaffView, ListAPIView[Classification]):
     """The results, newest first."""
 
     permission = "classification.view_classification"
@@ -206,8 +205,7 @@ class ReadUserView(StaffView, ListAPIView[Classification]):
         return super().get(request, *args, **kwargs)
 
 
-@no_store
-class CreateUserView(StaffView):
+class CreateUserView(PrivateView, StaffView):
     """Classify a photo for somebody."""
 
     permission = "classification.add_classification"
@@ -255,8 +253,7 @@ class CreateUserView(StaffView):
         return Response(body, status=status.HTTP_201_CREATED)
 
 
-@no_store
-class PatchUserView(StaffView):
+class PatchUserView(PrivateView, StaffView):
     """Correct a result's record."""
 
     permission = "classification.change_classification"

@@ -20,7 +20,7 @@ from classification import selectors
 from classification.api import examples
 from classification.api.authentication import OwnerTokenAuthentication, owner_token_of
 from classification.api.documentation import NOT_OWNED, answer, json_body, problems
-from classification.api.views import no_store
+from classification.api.private import PrivateView
 from classification.card.content import Card
 from classification.card.response import OwnCardQuerySerializer, card_response, own_card_caching
 from classification.models import Classification, ShareLink
@@ -98,8 +98,7 @@ class ClassificationCardView(APIView):
         return card_response(request._request, card, query.shape, **own_card_caching(card))  # noqa: SLF001
 
 
-@no_store
-class ClassificationShareView(APIView):
+class ClassificationShareView(PrivateView):
     """The link by which others see a result."""
 
     authentication_classes = [OwnerTokenAuthentication]

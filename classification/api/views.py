@@ -8,9 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models import QuerySet
-from django.utils.decorators import method_decorator
 from django.utils.translation import get_language
-from django.views.decorators.cache import cache_control
 from drf_spectacular.utils import OpenApiExample, OpenApiRequest, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.exceptions import NotFound
@@ -33,6 +31,7 @@ from classification.api.documentation import (
     answer,
     problems,
 )
+from classification.api.private import PrivateView
 from classification.api.serializers import (
     CelebrityImageSerializer,
     ClassificationSerializer,
@@ -52,12 +51,9 @@ SLOT = re.compile(r"[0-9]{1,9}")
 
 
 NO_SUCH_TYPE = {"not_found": "no such type"}
-# An answer about one person is nobody else's, and no cache's.
-no_store = method_decorator(cache_control(no_store=True, private=True), name="dispatch")
 
 
-@no_store
-class ClassificationCreateView(APIView):
+class ClassificationCreateView(PrivateView):
     """Classify one uploaded photo and keep a record of the answer."""
 
     throttle_scope = "classify"
@@ -105,8 +101,7 @@ class ClassificationCreateView(APIView):
         return Response(represented(CreatedClassificationSerializer, answer, request), status=status.HTTP_201_CREATED)
 
 
-@no_store
-class ClassificationDetailView(APIView):
+class ClassificationDetailView(PrivateView):
     """Read or erase a result, as its owner."""
 
     authentication_classes = [OwnerTokenAuthentication]

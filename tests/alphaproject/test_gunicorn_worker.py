@@ -243,6 +243,13 @@ class TestProtocol:
         assert server.ask(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 300_000).status in {400, 431}
 
 
+def test_no_proxy_is_believed_that_is_not_configured(server: Server) -> None:
+    robots = server.get("/robots.txt", X_Forwarded_Proto="https").body.decode()
+
+    assert "http://localhost/" in robots
+    assert "https://" not in robots
+
+
 def test_measurements_are_those_of_all_workers(server: Server) -> None:
     key = 'http_request_seconds_count{method="GET",route="api/v1/limits/",status="200"}'
     photos = 'inference_photos_total{outcome="no_face"}'

@@ -19,6 +19,7 @@ from catalog.services.embeddings import Embedding, embeddings_set
 from catalog.services.images import image_add, image_unpublish
 from inference import client
 from inference.contracts import RefusalReason
+from tests.caches import catalogue_reread
 from tests.catalog.factories import make_celebrity, make_face_types, make_image, make_images, make_picture
 from tests.fakes import VERSIONS, FakeBackend
 
@@ -74,6 +75,7 @@ def test_an_image_is_left_out_only_for_its_fault(alpha: FaceType, fault: str) ->
     assert alike(alpha) == [good]
     if fault in ("another version", "no face", "none"):
         embed(other, 0.9)
+        catalogue_reread()
         assert alike(alpha) == [other, good]
 
 
@@ -123,7 +125,7 @@ def test_a_large_gallery_costs_what_a_small_one_costs(
     images = make_gallery(alpha, 3 * selectors.LOOK_ALIKE_SAMPLE)
     random.seed(5)
 
-    for queries in (3, 1):
+    for queries in (3, 0):
         with django_assert_num_queries(queries):
             chosen = alike(alpha)
             [image.celebrity.name("en") for image in chosen]
@@ -135,24 +137,36 @@ def test_a_large_gallery_costs_what_a_small_one_costs(
     assert places == sorted(places, reverse=True)
 
 
-def test_what_left_a_large_gallery_is_shown_no_more(alpha: FaceType) -> None:
-    make_gallery(alpha, selectors.LOOK_ALIKE_SAMPLE + 50)
-    chosen = alike(alpha)
-    image_unpublish(images=[chosen[0]])
-    CelebrityImage.objects.filter(pk=chosen[1].pk).update(face_type=FaceType.objects.get(code="beta"))
-
-    assert alike(alpha) == chosen[2:]
-
-    selectors.gallery_sample.cache_clear()  # type: ignore[attr-defined]
-    assert len(alike(alpha)) == 4
-
-
 def test_a_small_gallery_is_compared_whole(alpha: FaceType, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     images = make_gallery(alpha, selectors.LOOK_ALIKE_SAMPLE)
 
-    for queries in (2, 1):
+    for queries in (3, 0):
         with django_assert_num_queries(queries):
             assert alike(alpha) == images[-1:-5:-1]
+
+
+def test_another_sample_is_drawn_after_a_while(alpha: FaceType) -> None:
+    make_gallery(alpha, 3 * selectors.LOOK_ALIKE_SAMPLE)
+    first = selectors.compared_images(alpha.pk).images
+    assert selectors.compared_images(alpha.pk).images is first
+
+    catalogue_reread()
+
+    assert selectors.compared_images(alpha.pk).images.keys() != first.keys()
+
+
+@pytest.mark.parametrize("count", [selectors.LOOK_ALIKE_SAMPLE, selectors.LOOK_ALIKE_SAMPLE + 50])
+def test_what_left_a_gallery_is_told_and_soon_shown_no_more(alpha: FaceType, count: int) -> None:
+    make_gallery(alpha, count)
+    gallery = gallery_like(alpha)
+    image_unpublish(images=[gallery.images[0]])
+
+    left = selectors.gallery_left(gallery_like(alpha))
+
+    assert left.images == gallery.images[1:]
+    assert left.look_alikes == 3
+    catalogue_reread()
+    assert gallery.images[0] not in gallery_like(alpha).images
 
 
 def test_random_images_follow_where_too_few_are_embedded(alpha: FaceType) -> None:

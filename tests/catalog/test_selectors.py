@@ -14,6 +14,7 @@ from catalog.errors import UnknownType
 from catalog.models import CelebrityImage, FaceType, Guidance, ScoringPolicy
 from catalog.services.images import image_add, image_unpublish
 from inference import scoring
+from tests.caches import catalogue_reread
 from tests.catalog.factories import make_celebrity, make_face_types, make_image, make_images, make_picture
 
 pytestmark = pytest.mark.django_db
@@ -126,7 +127,7 @@ def test_images_come_in_the_order_of_their_ids(
 
 
 def test_the_active_policy_scores(types: list[FaceType]) -> None:
-    assert selectors.active_policy() == scoring.DEFAULT_POLICY
+    assert selectors.active_policy() == selectors.rules().policy == scoring.DEFAULT_POLICY
 
     ScoringPolicy.objects.create(
         name="Softer",
@@ -146,6 +147,21 @@ def test_the_active_policy_scores(types: list[FaceType]) -> None:
     )
 
     assert selectors.active_policy().thresholds == (90, 75, 50, 25)
+    catalogue_reread()
+    assert selectors.rules().policy == selectors.active_policy()
+
+
+def test_rules_are_read_once_in_a_while(
+    types: list[FaceType], django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for queries in (2, 0):
+        with django_assert_num_queries(queries):
+            assert list(selectors.rules().types.values()) == types
+
+    FaceType.objects.filter(code="alpha").update(name_en="First")
+    catalogue_reread()
+
+    assert selectors.rules().types["alpha"].name("en") == "First"
 
 
 def test_guidance_is_found_by_its_code() -> None:
@@ -159,7 +175,7 @@ def test_guidance_is_found_by_its_code() -> None:
     assert entry.advice("fr") == "Find light."
 
 
-def test_edits_show_at_once(types: list[FaceType]) -> None:
+def test_edits_show_on_pages_at_once(types: list[FaceType]) -> None:
     assert selectors.face_type_by_code("alpha").name("en") == "Alpha"
 
     FaceType.objects.filter(code="alpha").update(name_en="First")

@@ -6,11 +6,9 @@ import pytest
 from django.db import IntegrityError
 from django.db.models.sql.compiler import SQLCompiler
 
-from catalog import selectors, statements
-from catalog.models import FaceType
+from catalog import statements
 from classification import services
 from classification.models import Classification, Client
-from tests.catalog.factories import make_face_types
 from tests.fakes import FakeBackend
 from tests.images import jpeg
 
@@ -71,12 +69,3 @@ def test_what_the_database_refuses_is_told(catalogue: None, engine: FakeBackend)
 
     with pytest.raises(IntegrityError):
         statements.insert(record)
-
-
-def test_parameters_stand_in_the_query_s_order() -> None:
-    types = make_face_types()
-    sql = statements.written(FaceType.objects.filter(rank__gt=0).filter(code="").order_by("rank").values_list("pk"))
-
-    assert statements.rows(sql, 1, "beta") == [(types[1].pk,)]
-    assert statements.rows(sql, 2, "beta") == []
-    assert selectors.face_types() == types

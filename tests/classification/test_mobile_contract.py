@@ -18,7 +18,7 @@ from rest_framework.throttling import ScopedRateThrottle
 
 from catalog import selectors
 from catalog.models import CelebrityImage, FaceType
-from catalog.services.images import image_unpublish
+from catalog.services.images import image_delete, image_unpublish
 from classification.api.legacy import RegisterResultView
 from classification.models import Classification
 from inference.contracts import Busy, RefusalReason
@@ -93,6 +93,19 @@ def test_type_with_few_pictures_fills_up_from_its_neighbours(post_mobile: PostPh
 
     assert body["male_type"] == "Alpha"
     assert len(set(pictures_of(body))) == 4
+
+
+def test_pictures_that_were_deleted_a_moment_ago_are_not_sent(post_mobile: PostPhoto, engine: FakeBackend) -> None:
+    post_mobile()
+    # An answer has four of the type's five, so it had one of these two.
+    doomed = list(CelebrityImage.objects.of_type(FaceType.objects.get(code=engine.sees))[:2])
+    gone = {selectors.image_bytes(image) for image in doomed}
+    image_delete(images=doomed)
+
+    pictures = set(pictures_of(post_mobile().json()))
+
+    assert len(pictures) == 4
+    assert not pictures & gone
 
 
 def test_catalogue_too_empty_for_the_app_leaves_no_record(post_mobile: PostPhoto) -> None:
