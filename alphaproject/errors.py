@@ -66,15 +66,15 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def upload_failed(request: HttpRequest, error: UnreadablePostError) -> HttpResponse:
     """The answer to a request whose body came too slowly, or found no memory."""
-    is_full = _is_caused_by(error, UploadMemoryFull)
-    code = "busy" if is_full else "upload_timeout"
-    status = HTTPStatus.SERVICE_UNAVAILABLE if is_full else HTTPStatus.REQUEST_TIMEOUT
-    if request.path.startswith(API_PREFIX) or "application/json" in request.headers.get("Accept", ""):
-        response: HttpResponse = _plain_problem(request, code, status)
-    else:
-        response = render(request, "upload_failed.html", {"sentence": SENTENCES[code]}, status=status)
-    if is_full:
-        response["Retry-After"] = "1"
+    if _is_caused_by(error, UploadMemoryFull):
+        return unavailable(request)
+    return _problem_or_page(request, "upload_timeout", HTTPStatus.REQUEST_TIMEOUT, "upload_timeout.html")
+
+
+def unavailable(request: HttpRequest) -> HttpResponse:
+    """The 503 for want of what is to be had again in a moment, such as memory or the database."""
+    response = _problem_or_page(request, "busy", HTTPStatus.SERVICE_UNAVAILABLE, "busy.html")
+    response["Retry-After"] = "1"
     return response
 
 
@@ -101,6 +101,12 @@ def _framework_code(error: Exception) -> str:
         return "not_authenticated"
     code = getattr(error, "default_code", "permission_denied")
     return code if code in SENTENCES else "error"
+
+
+def _problem_or_page(request: HttpRequest, code: str, status: HTTPStatus, template: str) -> HttpResponse:
+    if request.path.startswith(API_PREFIX) or "application/json" in request.headers.get("Accept", ""):
+        return _plain_problem(request, code, status)
+    return render(request, template, {"sentence": SENTENCES[code]}, status=status)
 
 
 def _respond(body: dict[str, Any], headers: dict[str, str]) -> JsonResponse:

@@ -10,10 +10,11 @@ from functools import partial
 
 import structlog
 from django.conf import settings
+from django.db import DataError, OperationalError
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.utils.functional import SimpleLazyObject
 
-from alphaproject.errors import bad_request, upload_failed
+from alphaproject.errors import bad_request, unavailable, upload_failed
 from alphaproject.metrics import request_observe
 from catalog.services.audit import acting
 from inference.client import awaited_while
@@ -36,7 +37,7 @@ TOOL_PREFIXES = ("/admin/", "/api/v1/docs/reference/")
 
 
 _UNSTORABLE = (
-    (ValueError, "NUL"),
+    (DataError, "NUL"),
     (OverflowError, "too large to convert to SQLite"),
     (RecursionError, "while decoding a JSON"),
 )
@@ -132,6 +133,22 @@ class UnstorableInputMiddleware:
         if any(isinstance(exception, kind) and part in message for kind, part in _UNSTORABLE):
             return bad_request(request, exception)
         return None
+
+
+class DatabaseMiddleware:
+    """Answer 503 where the database does not, or has no connection or lock to give in time."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, OperationalError):
+            return None
+        logger.warning("unavailable", code="busy", exc_info=exception)
+        return unavailable(request)
 
 
 class AuditActorMiddleware:

@@ -109,6 +109,7 @@ MIDDLEWARE = [
     "alphaproject.middleware.AuditActorMiddleware",
     "alphaproject.middleware.ContentSecurityPolicyMiddleware",
     "alphaproject.middleware.UnstorableInputMiddleware",
+    "alphaproject.middleware.DatabaseMiddleware",
 ]
 
 TEMPLATES = [
@@ -149,6 +150,14 @@ USE_TZ = True
 DATABASES: dict[str, dict[str, Any]] = {
     "default": env.dj_db_url("DATABASE_URL", f"sqlite:///{BASE_DIR / 'var' / 'db.sqlite3'}")
 }
+# Connections to PostgreSQL that a process's requests share: to connect takes longer than all that one asks.
+DATABASE_POOL: int = env.int("DATABASE_POOL", 16, validate=environs.validate.Range(1, 1000))
+if DATABASES["default"].get("ENGINE", "").endswith("postgresql"):
+    # Seconds that a request waits for one.
+    pool = {"min_size": 1, "max_size": DATABASE_POOL, "timeout": 3}
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = pool
+    # What a restart of the database has ended is found before it is used.
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 if DATABASES["default"].get("ENGINE", "").endswith("sqlite3"):
     # The last connection to close writes the log back into the file, and waits for the disk.
     DATABASES["default"]["CONN_MAX_AGE"] = 60

@@ -113,16 +113,11 @@ def databases(url: str | None, folder: Path) -> Iterator[list[str]]:
 
 
 def _administer(url: str, statements: list[str]) -> None:
-    import psycopg2  # noqa: PLC0415 - SQLite needs none
+    import psycopg  # noqa: PLC0415 - SQLite needs none
 
-    connection = psycopg2.connect(url)
-    connection.autocommit = True
-    try:
-        with connection.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(statement)
-    finally:
-        connection.close()
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement)
 
 
 def in_own_process(function: Callable[..., Any], *arguments: Any) -> Any:

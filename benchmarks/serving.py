@@ -1,12 +1,13 @@
 """How much of the engine's speed is left over HTTP, how that grows with clients, and how LitServe compares.
 
-Usage: python benchmarks/serving.py FOLDER [--quick] [--json FILE]      (pip install -r requirements-benchmark.txt)
+Usage: python benchmarks/serving.py FOLDER [--database URL] [--quick] [--json FILE]
+       (pip install -r requirements-benchmark.txt)
 
 FOLDER holds JPEGs of faces; 64 different ones are sent. The engine alone, gunicorn with the product's settings and a
-fresh SQLite database, and LitServe with the same engine each have as many processes, threads and photos in a batch.
-They take turns, and the others stand still meanwhile, so that a slow spell of the machine hits all alike; each ratio is
-the median over the turns. The clients run in a process of their own on the same cores, so the engine alone has what
-they take to itself: their share is shown beside the ratios.
+fresh database, of SQLite unless URL names one, and LitServe with the same engine each have as many processes, threads
+and photos in a batch. They take turns, and the others stand still meanwhile, so that a slow spell of the machine hits
+all alike; each ratio is the median over the turns. The clients run in a process of their own on the same cores, so the
+engine alone has what they take to itself: their share is shown beside the ratios.
 """
 
 from __future__ import annotations
@@ -119,10 +120,12 @@ def sweep(url: str, forms: list[Form], clients: tuple[int, ...], seconds: float)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--database", metavar="URL", help="an empty one of PostgreSQL's; it is filled")
     parser.add_argument("--quick", action="store_true", help="a few seconds for each number")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     seconds, turns, clients, full = (4.0, 3, (1,), _FULL_QUICK) if arguments.quick else (8.0, 9, CLIENTS, _FULL)
+    database = {"DATABASE_URL": arguments.database} if arguments.database else {}
     settings = serving_settings()
     photos = read_photos(arguments.folder, PHOTOS)
     forms = [form(photo) for photo in photos]
@@ -139,7 +142,7 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         EngineAlone(settings, photos) as engine,
-        product(Path(folder)) as server,
+        product(Path(folder), **database) as server,
         peer(settings) as other,
     ):
         print(f"{'photos/s:':>9}{'engine':>9}{'product':>9}{'LitServe':>9}")

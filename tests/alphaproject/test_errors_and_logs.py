@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import logging
+from typing import NoReturn
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import OperationalError, connection
 from django.http import HttpResponse
 from django.test import Client as HttpClient
 
@@ -62,6 +64,26 @@ def test_photo_for_which_there_is_no_room_is_one_line(
 
     (line,) = [json.loads(formatted(record)) for record in caplog.records]
     assert (line["event"], line["status"]) == ("request", 503)
+
+
+@pytest.mark.usefixtures("catalogue", "engine")
+@pytest.mark.parametrize("path", ["/api/v1/classifications/", "/", "/api/RegisterResult", "/types/"])
+def test_database_that_does_not_answer_is_a_problem_for_a_moment(
+    client: HttpClient, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise OperationalError(SECRET)
+
+    with connection.execute_wrapper(fail):
+        response = client.get(path) if path == "/types/" else post_photo(client, path)
+
+    assert response.status_code == 503
+    assert response["Retry-After"] == "1"
+    assert "busy" in response.content.decode()
+    log = "\n".join(formatted(record) for record in caplog.records)
+    assert SECRET not in response.content.decode() + log
+    reasons = [entry for entry in map(json.loads, log.splitlines()) if entry["event"] == "unavailable"]
+    assert [reason["error"]["type"] for reason in reasons] == ["OperationalError"]
 
 
 @pytest.mark.usefixtures("catalogue")

@@ -411,11 +411,7 @@ def test_body_that_is_too_large_is_read_to_its_end(settings: Settings) -> None:
     assert request.read() == b""
 
 
-def test_photo_is_not_kept_when_its_record_is_not(
-    post_photo: PostPhoto, client: HttpClient, settings: Settings
-) -> None:
-    client.raise_request_exception = False
-
+def test_photo_is_not_kept_when_its_record_is_not(post_photo: PostPhoto) -> None:
     def refuse_the_record(execute: Any, sql: str, *arguments: Any) -> Any:
         if sql.startswith("INSERT INTO") and "classification_classification" in sql:
             raise OperationalError
@@ -424,8 +420,8 @@ def test_photo_is_not_kept_when_its_record_is_not(
     with connection.execute_wrapper(refuse_the_record):
         response = post_photo(store_photo="true")
 
-    assert response.status_code == 500
-    assert response.json()["code"] == "error"
+    assert response.status_code == 503
+    assert response.json()["code"] == "busy"
     assert stored_photos() == []
 
 
