@@ -138,6 +138,10 @@ class Server:
         ]
         return [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
+    def manage(self, *command: str) -> None:
+        """A command of manage.py, on the server's data."""
+        manage(self.log.parent, *command)
+
     def metrics(self) -> dict[str, float]:
         """Values by name and labels, as they are written."""
         text = self.get("/metrics", Authorization=f"Bearer {TOKEN}").body.decode()
@@ -171,6 +175,10 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def manage(folder: Path, *command: str) -> None:
+    subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=environment(folder), check=True)
+
+
 def start(folder: Path, log: Path, *, cwd: Path = ROOT, **variables: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py"]
     with log.open("wb") as output:
@@ -184,12 +192,7 @@ def serving(folder: Path, **variables: str) -> Iterator[Server]:
     """The product on a database of its own, without a catalogue: enough for photos that are refused."""
     # Pages name their static files by what was collected.
     for command in ("migrate", "collectstatic --no-input"):
-        subprocess.run(
-            [sys.executable, "manage.py", *command.split(), "--verbosity", "0"],
-            cwd=ROOT,
-            env=environment(folder),
-            check=True,
-        )
+        manage(folder, *command.split(), "--verbosity", "0")
     port = free_port()
     log = folder / "log"
     process = start(folder, log, PORT=str(port), **variables)

@@ -60,9 +60,8 @@ def test_who_finds_no_connection_in_time_is_told_to_come_back(
     client: HttpClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection.close()
-    monkeypatch.setattr(cast("Any", connection).pool, "timeout", 0.1)
     with ThreadPoolExecutor(settings.DATABASE_POOL) as threads:
-        taken = Barrier(settings.DATABASE_POOL + 1)
+        taken = Barrier(settings.DATABASE_POOL + 1, timeout=60)
         answered = Event()
 
         def hold() -> None:
@@ -73,6 +72,7 @@ def test_who_finds_no_connection_in_time_is_told_to_come_back(
 
         holding = [threads.submit(hold) for _ in range(settings.DATABASE_POOL)]
         taken.wait()
+        monkeypatch.setattr(cast("Any", connection).pool, "timeout", 0.1)
         try:
             response = client.get("/api/v1/types/")
         finally:

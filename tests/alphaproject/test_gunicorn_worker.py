@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from tests.alphaproject.http_server import (
     wait_until_ready,
 )
 from tests.images import jpeg
+from tests.inference.factories import make_candidate
 
 # All in one test process: each would start a server of its own, and wait for its timeouts.
 pytestmark = pytest.mark.xdist_group("gunicorn")
@@ -418,6 +420,32 @@ class TestFullLine:
             small.ask(b"P(ST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000\r\n\r\n" + bytes(10_000)).status
             == 400
         )
+
+
+def test_a_release_under_load_refuses_nobody_and_leaves_no_engine_behind(small: Server, tmp_path: Path) -> None:
+    (engine,) = small.engines()
+    is_over = threading.Event()
+
+    def statuses() -> Counter[int]:
+        found: Counter[int] = Counter()
+        while not is_over.is_set():
+            found[small.ask(upload(jpeg())).status] += 1
+        return found
+
+    with ThreadPoolExecutor(2) as clients:
+        answers = [clients.submit(statuses) for _ in range(2)]
+        try:
+            small.manage("release", "types", str(make_candidate(tmp_path)), "--activate", "--force")
+            end = time.monotonic() + PATIENCE
+            while is_running(engine):
+                assert time.monotonic() < end
+                time.sleep(0.1)
+        finally:
+            is_over.set()
+
+    assert all(set(each.result()) == {422} for each in answers)
+    assert [line for line in lines_of(small.log) if line.get("event") == "releases_loaded"]
+    assert len(small.engines()) == 1
 
 
 def test_engines_end_with_the_worker_that_is_killed(small: Server) -> None:
