@@ -426,14 +426,14 @@ def test_a_release_under_load_refuses_nobody_and_leaves_no_engine_behind(small: 
     (engine,) = small.engines()
     is_over = threading.Event()
 
-    def statuses() -> Counter[int]:
-        found: Counter[int] = Counter()
+    def keep_sending() -> Counter[int]:
+        statuses: Counter[int] = Counter()
         while not is_over.is_set():
-            found[small.ask(upload(jpeg())).status] += 1
-        return found
+            statuses[small.ask(upload(jpeg())).status] += 1
+        return statuses
 
-    with ThreadPoolExecutor(2) as clients:
-        answers = [clients.submit(statuses) for _ in range(2)]
+    with ThreadPoolExecutor(1) as client:
+        answers = client.submit(keep_sending)
         try:
             small.manage("release", "types", str(make_candidate(tmp_path)), "--activate", "--force")
             end = time.monotonic() + PATIENCE
@@ -443,7 +443,7 @@ def test_a_release_under_load_refuses_nobody_and_leaves_no_engine_behind(small: 
         finally:
             is_over.set()
 
-    assert all(set(each.result()) == {422} for each in answers)
+    assert answers.result().keys() == {422}
     assert [line for line in lines_of(small.log) if line.get("event") == "releases_loaded"]
     assert len(small.engines()) == 1
 
