@@ -346,6 +346,13 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
+def wait_until_photos_are_taken(server: Server) -> None:
+    end = time.monotonic() + PATIENCE
+    while server.ask(upload(jpeg())).status != 422:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
 class TestFullLine:
     # No client's photo is as small as one that is drawn here.
     PHOTO = jpeg() + bytes(20_000)
@@ -353,11 +360,10 @@ class TestFullLine:
     @pytest.fixture
     def waiting(self, small: Server) -> Iterator[list[Connection]]:
         """Clients whose photos take all places, since the engine stands still until the test ends or goes on itself."""
-        while small.ask(upload(self.PHOTO)).status != 422:
-            # Those of the test before are not answered yet.
-            time.sleep(0.1)
         (engine,) = small.engines()
         with ExitStack() as stack:
+            # No test after this one finds their photos in the line.
+            stack.callback(wait_until_photos_are_taken, small)
             os.kill(engine, signal.SIGSTOP)
             stack.callback(os.kill, engine, signal.SIGCONT)
             clients: list[Connection] = []
