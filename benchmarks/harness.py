@@ -27,9 +27,6 @@ from load import Form  # noqa: E402
 
 from inference.evaluation.camera import as_from_camera  # noqa: E402
 
-# A benchmark that is ended ends its servers, as with Ctrl-C.
-signal.signal(signal.SIGTERM, signal.default_int_handler)
-
 CLASSIFY = "/api/v1/classifications/"
 _START_SECONDS, _STOP_SECONDS = 180, 60
 # Characters.
@@ -196,6 +193,8 @@ def free_port() -> int:
 @contextmanager
 def _running(command: list[str], environment: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process; the end of its log is shown where something fails."""
+    # A benchmark that is ended ends its servers, as with Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=ROOT, env=dict(environment), stdout=output, stderr=output, start_new_session=True

@@ -1,10 +1,11 @@
-"""Kill, stop and replace parts of a Ray cluster while clients send photos; count the answers.
+"""Add, kill, stop and replace parts of a Ray cluster while clients send photos; count the answers.
 
 Usage: PYTHONPATH=. python benchmarks/ray_faults.py FOLDER [--nodes 3] [--clients 16] [--seconds 20] [--json FILE]
 
-FOLDER holds JPEGs of faces. The nodes are processes of this machine; each has room for two replicas, and there are as
-many replicas as nodes. Each row is a time of load, a fourth into which the fault happens; the third goes on until Ray
-has replaced the replica that hangs. Prints the photos answered in all and in a second, those refused as busy or for
+FOLDER holds JPEGs of faces. The nodes are processes of this machine; each has room for two replicas. The first row
+begins with one replica and goes on until Ray has added another, as the load asks for; in all others there are as many
+replicas as nodes. Each row is a time of load, a fourth into which the fault happens; that of the replica that hangs
+goes on until Ray has replaced it. Prints the photos answered in all and in a second, those refused as busy or for
 another reason, and the median and the longest wait. Exits 1 if any photo of a face got no answer.
 """
 
@@ -18,13 +19,14 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 from safetensors.numpy import load, save
 
+from inference.client import Backend
 from inference.serving.ray import ServingOptions
-from inference.serving.remote import RemoteBackend
 from inference.serving.rollout import Rollout
 from inference.weights import PACKAGED_WEIGHTS
 from tests.inference.ray_cluster import SECRET, LocalCluster, senders
@@ -69,10 +71,19 @@ def stop_until_replaced(cluster: LocalCluster) -> None:
         time.sleep(0.5)
 
 
+def wait_for_another_replica(cluster: LocalCluster) -> None:
+    before, give_up_at = len(cluster.names()), time.monotonic() + PATIENCE
+    while len(cluster.names()) <= before:
+        if time.monotonic() > give_up_at:
+            raise TimeoutError(f"no replica was added within {PATIENCE:.0f} s")
+        time.sleep(0.5)
+
+
 def measure(
     fault: str,
     cause: Callable[[], object],
-    backend: RemoteBackend,
+    backend: Backend,
+    *,
     photos: Sequence[bytes],
     clients: int,
     seconds: float,
@@ -101,6 +112,11 @@ def main() -> int:
 
     cluster = LocalCluster(nodes=arguments.nodes, cpus=2)
     try:
+        row = partial(measure, photos=photos, clients=arguments.clients, seconds=arguments.seconds)
+        growing = Rollout(ServingOptions(max_replicas=arguments.nodes), secret=SECRET, url=cluster.urls[0])
+        # Nodes listen once they have a replica.
+        first = growing(PACKAGED_WEIGHTS)
+        rows = [row("more load", lambda: wait_for_another_replica(cluster), first)]
         options = ServingOptions(min_replicas=arguments.nodes, max_replicas=arguments.nodes)
         rollout = Rollout(options, secret=SECRET, url=cluster.urls[0])
         rollout(PACKAGED_WEIGHTS)
@@ -115,12 +131,7 @@ def main() -> int:
                 ("other models", lambda: rollout(Path(other))),
                 ("a node killed", cluster.kill_node),
             ]
-            rows = [
-                measure(
-                    name, cause, backend=backend, photos=photos, clients=arguments.clients, seconds=arguments.seconds
-                )
-                for name, cause in faults
-            ]
+            rows += [row(name, cause, backend) for name, cause in faults]
             is_replaced = backend.versions().types == OTHER_VERSION
     finally:
         cluster.close()

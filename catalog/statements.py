@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Model
 
 
@@ -24,7 +24,9 @@ def insert(instance: Model) -> None:
     Raises IntegrityError.
     """
     fields = instance._meta.concrete_fields  # noqa: SLF001 - Django documents it
-    values = (field.get_db_prep_save(field.pre_save(instance, add=True), connection) for field in fields)
+    # Each field asks it a few things, and `connection` would look up this thread's each time.
+    own = connections[DEFAULT_DB_ALIAS]
+    values = [field.get_db_prep_save(field.pre_save(instance, add=True), own) for field in fields]
     execute(_insert_sql(type(instance)), *values)
     instance._state.adding = False  # noqa: SLF001 - Django documents it
     instance._state.db = DEFAULT_DB_ALIAS  # noqa: SLF001
