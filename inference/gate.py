@@ -42,16 +42,16 @@ _MIN_SHARE = 0.35
 # A face that is this many times as large as the next is the one the photo is of.
 DOMINANT_AREA_RATIO = 4.0
 # Candidates that overlap more than this are one face seen twice.
-_SAME_FACE_IOU = 0.4
-_MAX_CANDIDATES = 16
+SAME_FACE_IOU = 0.4
+MAX_CANDIDATES = 16
 # The best of them are looked at closely.
-_MAX_VERIFIED = 6
+MAX_VERIFIED = 6
 # With fewer pixels a candidate's crop would be blown up, so a photo that was decoded reduced is decoded again.
 _ENOUGH_PIXELS = 64
 # Around a face, in sides of its box: a crop turned by 45 degrees reaches a little more than one.
-_VIEW_REACH = 1.6
+VIEW_REACH = 1.6
 # A face that takes less of the photo's longer side may have neighbours of its size that the first look missed.
-_SMALL_SHARE = 0.125
+SMALL_SHARE = 0.125
 _BATCH = 8
 # How far the nose tip stands out of the plane of the eyes, and the mouth below it, in eye distances.
 _NOSE_DEPTH = 0.45
@@ -63,8 +63,10 @@ _CUT_OFF_TOLERANCE = 0.04
 # A face's box may reach this share of its side beyond the frame; close-ups that keep brows, eyes and chin reach 0.18.
 _MAX_SHARE_OUTSIDE = 0.2
 # Grey levels of 255, over the face: mean below which no feature can be told, and the 95th percentile with it.
-_DARK_MEAN = 28.0
-_DARK_HIGHLIGHT = 60.0
+DARK_MEAN = 28.0
+DARK_HIGHLIGHT = 60.0
+# A crop's rows and columns that show the face alone.
+MIDDLE = slice(int(0.3 * CROP_SIZE), int(0.7 * CROP_SIZE))
 # Brows, eyes' outer corners, jaw and chin of the mean face, as shares of the crop's side.
 _NOMINAL_OUTLINE: Floats = np.array([[0.29, 0.34], [0.71, 0.34], [0.36, 0.80], [0.64, 0.80], [0.50, 0.86]])
 
@@ -114,7 +116,7 @@ class View:
         factor = shrinkage(matrix / self.scale)
         if factor < 2:
             return self
-        centre, reach = (box[:2] + box[2:]) / 2, _VIEW_REACH * _side(box)
+        centre, reach = (box[:2] + box[2:]) / 2, VIEW_REACH * _side(box)
         origin = np.array([self.left, self.top])
         # The detector may see a face in its square's padding, beside the photo.
         last = [self.pixels.shape[1] - 1, self.pixels.shape[0] - 1]
@@ -257,7 +259,7 @@ class Gate:
         rows = torch.cat(known, dim=1).cpu().double().numpy()
         rows = rows[np.argsort(-rows[:, 1], kind="stable")]
         return [
-            _distinct([_candidate(row) for row in rows[rows[:, 0] == number][:_MAX_CANDIDATES]])
+            _distinct([_candidate(row) for row in rows[rows[:, 0] == number][:MAX_CANDIDATES]])
             for number in range(len(squares))
         ]
 
@@ -278,7 +280,7 @@ class Gate:
         return [proposal for proposal in proposals if proposal.score >= self._thresholds["face"]]
 
     def _may_miss_small_ones(self, photo: DecodedPhoto, proposals: Sequence[Proposal]) -> bool:
-        smallest = _SMALL_SHARE * max(photo.pixels.shape)
+        smallest = SMALL_SHARE * max(photo.pixels.shape)
         is_large = any(_side(proposal.candidate.box) >= smallest for proposal in self._real(proposals))
         return not is_large and not _is_dark(photo.pixels)
 
@@ -365,7 +367,7 @@ def _views(photo: DecodedPhoto, candidates: Sequence[Candidate], look: Look) -> 
 
 def _part_of(closer: DecodedPhoto, scale: float, box: Floats) -> View:
     """The surroundings of a face, copied, so that the large picture is not kept. scale: against the box's pixels."""
-    centre, reach = (box[:2] + box[2:]) / 2, _VIEW_REACH * _side(box)
+    centre, reach = (box[:2] + box[2:]) / 2, VIEW_REACH * _side(box)
     # The detector may see a face in its square's padding, beside the photo.
     last = [closer.pixels.shape[1] / scale - 1, closer.pixels.shape[0] / scale - 1]
     left, top = (max(int(low), 0) for low in np.clip(centre - reach, 0, last))
@@ -396,7 +398,7 @@ def _merged(proposals: Sequence[Proposal]) -> list[Proposal]:
     """Of the same face in two looks the better view, the largest face first."""
     kept: list[Proposal] = []
     for proposal in sorted(proposals, key=lambda proposal: -proposal.score):
-        if all(_iou(proposal.candidate.box, other.candidate.box) < _SAME_FACE_IOU for other in kept):
+        if all(_iou(proposal.candidate.box, other.candidate.box) < SAME_FACE_IOU for other in kept):
             kept.append(proposal)
     return sorted(kept, key=lambda proposal: -_area(proposal.candidate.box))
 
@@ -424,9 +426,9 @@ def _distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
     """The best that do not overlap a better one; the largest comes first."""
     kept: list[Candidate] = []
     for candidate in sorted(candidates, key=lambda candidate: -candidate.score):
-        if all(_iou(candidate.box, other.box) < _SAME_FACE_IOU for other in kept):
+        if all(_iou(candidate.box, other.box) < SAME_FACE_IOU for other in kept):
             kept.append(candidate)
-    return sorted(kept[:_MAX_VERIFIED], key=lambda candidate: -_area(candidate.box))
+    return sorted(kept[:MAX_VERIFIED], key=lambda candidate: -_area(candidate.box))
 
 
 def _side(box: Floats) -> float:
@@ -486,10 +488,9 @@ def _share_outside(box: Floats, photo: DecodedPhoto) -> float:
 
 def _middle(crop: Pixels) -> Pixels:
     """The face without what surrounds it, which may be the window behind."""
-    low, high = int(0.3 * CROP_SIZE), int(0.7 * CROP_SIZE)
-    return np.ascontiguousarray(crop[low:high, low:high])
+    return np.ascontiguousarray(crop[MIDDLE, MIDDLE])
 
 
 def _is_dark(pixels: Pixels) -> bool:
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    return float(grey.mean()) < _DARK_MEAN and float(np.percentile(grey, 95)) < _DARK_HIGHLIGHT
+    return float(grey.mean()) < DARK_MEAN and float(np.percentile(grey, 95)) < DARK_HIGHLIGHT

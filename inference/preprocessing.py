@@ -27,8 +27,8 @@ CROP_SIZE = 128
 # Mid-grey becomes zero in the tensors, as a convolution's own padding is.
 PADDING_VALUE = 128
 # A crop's region, in pixels, that a face fills; its mean value in the type model's eyes; how far that may change it.
-_FACE_ROWS, _FACE_COLUMNS = slice(24, 112), slice(24, 104)
-BRIGHTNESS, _GAINS = 115.0, (0.5, 2.0)
+FACE_ROWS, FACE_COLUMNS = slice(24, 112), slice(24, 104)
+BRIGHTNESS, GAINS = 115.0, (0.5, 2.0)
 # Of a Gaussian, in pixels of the crop.
 SMOOTHING = 0.8
 # The mean shape of the five points over the training portraits, as shares of the crop's side. An eye
@@ -38,11 +38,28 @@ CROP_TEMPLATE: Floats = np.array([[0.36, 0.40], [0.64, 0.40], [0.50, 0.563], [0.
 
 @dataclass(frozen=True, slots=True)
 class Letterbox:
-    """Where a photo lies in its square: x_square = x_photo * scale + left, likewise y with top."""
+    """Where a photo lies in its square: x_square = x_photo * scale + left, likewise y with top.
+
+    It is averaged by `factor` first, and then resized to height and width.
+    """
 
     scale: float
     left: int
     top: int
+    height: int
+    width: int
+    factor: int
+
+
+def fitted(height: int, width: int, size: int) -> Letterbox:
+    """How a photo is fitted into a padded square."""
+    # The largest power of two that leaves at least the square's side.
+    factor = 1 << max(0, (max(height, width) // size).bit_length() - 1)
+    height, width = max(1, height // factor), max(1, width // factor)
+    scale = size / max(height, width)
+    new_height, new_width = max(1, round(height * scale)), max(1, round(width * scale))
+    left, top = (size - new_width) // 2, (size - new_height) // 2
+    return Letterbox(scale / factor, left, top, new_height, new_width, factor)
 
 
 def letterbox(pixels: Pixels, size: int = DETECTOR_SIZE) -> tuple[Pixels, Letterbox]:
@@ -50,18 +67,13 @@ def letterbox(pixels: Pixels, size: int = DETECTOR_SIZE) -> tuple[Pixels, Letter
 
     Shapes: pixels (H, W, 3) -> (size, size, 3).
     """
-    # The largest power of two that leaves at least the square's side.
-    factor = 1 << max(0, (max(pixels.shape) // size).bit_length() - 1)
-    pixels = averaged(pixels, factor)
-    height, width = pixels.shape[:2]
-    scale = size / max(height, width)
-    new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
-    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    resized = cv2.resize(pixels, (new_width, new_height), interpolation=interpolation)
-    left, top = (size - new_width) // 2, (size - new_height) // 2
+    box = fitted(*pixels.shape[:2], size)
+    pixels = averaged(pixels, box.factor)
+    interpolation = cv2.INTER_AREA if box.scale * box.factor < 1 else cv2.INTER_LINEAR
+    resized = cv2.resize(pixels, (box.width, box.height), interpolation=interpolation)
     square = np.full((size, size, 3), PADDING_VALUE, np.uint8)
-    square[top : top + new_height, left : left + new_width] = resized
-    return square, Letterbox(scale / factor, left, top)
+    square[box.top : box.top + box.height, box.left : box.left + box.width] = resized
+    return square, box
 
 
 def averaged(pixels: Pixels, factor: int) -> Pixels:
@@ -169,7 +181,7 @@ def standardized(crop: Pixels) -> Pixels:
     Exposure, compression and size say nothing of a person, and a type should not hang on them.
     Shapes: (128, 128, 3) -> (128, 128, 3).
     """
-    gain = float(np.clip(BRIGHTNESS / max(crop[_FACE_ROWS, _FACE_COLUMNS].mean(), 1), *_GAINS))
+    gain = float(np.clip(BRIGHTNESS / max(crop[FACE_ROWS, FACE_COLUMNS].mean(), 1), *GAINS))
     even = np.asarray(cv2.convertScaleAbs(crop, alpha=gain), np.uint8)
     return np.asarray(cv2.GaussianBlur(even, (0, 0), SMOOTHING), np.uint8)
 

@@ -1,0 +1,247 @@
+"""The views that the nets see, made with torch where the nets run: what preprocessing makes with OpenCV, for a batch.
+
+All shapes follow from the batch's, and nothing is read back: a GPU is never waited for, and all of it can be
+captured as one CUDA graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from inference.decoding import DecodedPhoto
+from inference.preprocessing import (
+    BRIGHTNESS,
+    CROP_SIZE,
+    CROP_TEMPLATE,
+    DETECTOR_SIZE,
+    FACE_COLUMNS,
+    FACE_ROWS,
+    GAINS,
+    PADDING_VALUE,
+    SMOOTHING,
+    Floats,
+    fitted,
+)
+
+# Canvases come in few sizes, since each takes a CUDA graph of its own; a level's side is whole.
+_CANVAS_STEP = 432
+# A photo leaves these at the right and the bottom grey, as what lies beyond it is.
+_MARGIN = 2
+# The largest canvas; decode() makes only very large photos larger.
+LONGEST_SIDE = 3 * _CANVAS_STEP - _MARGIN
+# A photo is kept at its size, halved and quartered, which is as far as the largest is halved for the detector.
+_LEVELS = 3
+# The level that is letterboxed is at least as large as the detector's square, and less than twice.
+_WINDOW = 2 * DETECTOR_SIZE
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoBatch:
+    """Photos on a device.
+
+    Shapes: pixels (B, S, S, 3) uint8, each photo at the upper left of a grey canvas; fits (B, 8) float32: height and
+    width, the level that is letterboxed, height and width in the square, left, top, scale.
+    """
+
+    pixels: Tensor
+    fits: Tensor
+
+    @classmethod
+    def of(cls, photos: Sequence[DecodedPhoto], device: torch.device, size: int) -> PhotoBatch:
+        """size: how many photos the tensors have room for. No photo may be longer than LONGEST_SIDE."""
+        longest = max(max(photo.pixels.shape) for photo in photos)
+        side = -(-(longest + _MARGIN) // _CANVAS_STEP) * _CANVAS_STEP
+        # Only from pinned memory does a copy leave the processor free.
+        is_pinned = device.type == "cuda"
+        pixels = torch.full((size, side, side, 3), PADDING_VALUE, dtype=torch.uint8, pin_memory=is_pinned)
+        fits = torch.ones((size, 8), pin_memory=is_pinned)
+        canvases, numbers = pixels.numpy(), fits.numpy()
+        for index, photo in enumerate(photos):
+            height, width = photo.pixels.shape[:2]
+            canvases[index, :height, :width] = photo.pixels
+            fit = fitted(height, width, DETECTOR_SIZE)
+            level = fit.factor.bit_length() - 1
+            numbers[index] = (height, width, level, fit.height, fit.width, fit.left, fit.top, fit.scale)
+        return cls(pixels.to(device, non_blocking=True), fits.to(device, non_blocking=True))
+
+
+class Views(NamedTuple):
+    """What crops of a face are cut from: squares of `factor` pixels a side, averaged, from an origin on.
+
+    Shapes: origin (N, 2) and factor (N,), whole pixels of the decoded photo.
+    """
+
+    origin: Tensor
+    factor: Tensor
+
+
+class Atlas:
+    """Photos of a batch at all levels, in one picture."""
+
+    def __init__(self, pixels: Tensor, fits: Tensor) -> None:
+        """Shapes: as PhotoBatch's."""
+        self._count, self._side = pixels.shape[:2]
+        self._fits = fits
+        # Mid-grey is zero, which is also what grid_sample finds beyond the picture.
+        levels = [pixels.permute(0, 3, 1, 2).float() - PADDING_VALUE]
+        for _ in range(_LEVELS - 1):
+            levels.append(torch.floor(functional.avg_pool2d(levels[-1], 2) + 0.5))
+        # The smaller ones stand one below the other, right of the largest.
+        half = self._side // 2
+        beside = torch.cat([functional.pad(level, (0, half - level.shape[-1])) for level in levels[1:]], dim=2)
+        beside = functional.pad(beside, (0, 0, 0, self._side - beside.shape[2]))
+        self._picture = torch.cat([levels[0], beside], dim=3).permute(0, 2, 3, 1).contiguous()
+
+    def squares(self, dtype: torch.dtype) -> Tensor:
+        """All photos letterboxed: (B, 3, 192, 192), -1 to 1. Averages are summed up in `dtype`."""
+        level = self._fits[:, 2]
+        sides = torch.floor(self._fits[:, :2] / torch.exp2(level).unsqueeze(1)).clamp_min(1)
+        left, top = self._corners(level)
+        steps = torch.arange(_WINDOW, device=level.device)
+        # What lies beyond a level has no weight, but has to be a number.
+        rows = (top.long().unsqueeze(1) + steps).clamp_max(self._picture.shape[1] - 1)
+        columns = (left.long().unsqueeze(1) + steps).clamp_max(self._picture.shape[2] - 1)
+        photos = torch.arange(self._count, device=level.device)
+        window = self._picture[photos[:, None, None], rows[:, :, None], columns[:, None, :]].to(dtype)
+        down = _resize_weights(sides[:, 0], self._fits[:, 3], self._fits[:, 6]).to(dtype)
+        across = _resize_weights(sides[:, 1], self._fits[:, 4], self._fits[:, 5]).to(dtype)
+        lower = torch.bmm(down, window.flatten(2)).unflatten(2, (_WINDOW, 3))
+        squares = torch.bmm(across, lower.transpose(1, 2).flatten(2)).unflatten(2, (DETECTOR_SIZE, 3))
+        return as_input(squares.permute(0, 3, 2, 1).round(), dtype)
+
+    def crops(self, photos: Tensor, matrices: Tensor, views: Views) -> Tensor:
+        """Cut squares out of photos, as gate.View does: bilinearly out of a view's averages.
+
+        Shapes: photos (N,), matrices (N, 2, 3) photo to crop -> (N, 3, 128, 128), whole grey levels from mid-grey.
+        """
+        # A square of pixels is the mean of four places that are read bilinearly: exactly so of up to four pixels a
+        # side, which is all that is left of larger ones at a smaller level.
+        factor = views.factor.view(-1, 1, 1)
+        level = ((views.factor > 4).float() + (views.factor > 8).float())
+        shrunk = torch.exp2(level).view(-1, 1, 1)
+        side = (factor / shrunk).clamp_max(4)
+        apart = ((side - 2) * (7 - side) / 6).clamp_min(0)
+        left, top = self._corners(level)
+        steps = torch.arange(CROP_SIZE, device=factor.device) + 0.5
+        middles = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1).view(1, -1, 2)
+        seen = apply(invert(matrices), middles)
+
+        def along(axis: int, end: Tensor) -> tuple[Tensor, Tensor]:
+            """Where two neighbours are read twice each, (N, 2, 2, P) pixels of the level, and their weights."""
+            start = views.origin[:, axis].view(-1, 1, 1)
+            place = (seen[:, None, :, axis] - start) / factor - 0.5
+            first = torch.floor(place)
+            both = torch.cat([first, first + 1], dim=1)
+            weights = 1 - (place - both).abs()
+            # Beyond the photo lies grey, and what fills no square is left out.
+            inside = (both >= 0) & (start + (both + 1) * factor <= end.view(-1, 1, 1))
+            centre = (start + (both + 0.5) * factor) / shrunk
+            return torch.stack([centre - apart, centre + apart], dim=2), weights * inside
+
+        x, across = along(0, self._fits[photos, 1])
+        y, down = along(1, self._fits[photos, 0])
+        x = x + left.view(-1, 1, 1, 1)
+        y = y + (top + photos * self._side).view(-1, 1, 1, 1)
+        # As one tall picture, so that a photo's crops may be any number.
+        tall = self._picture.flatten(0, 1).permute(2, 0, 1).unsqueeze(0)
+        x, y = x * (2 / tall.shape[3]) - 1, y * (2 / tall.shape[2]) - 1
+        # Neighbours below each other, where they are read, neighbours side by side, where they are read, pixels.
+        grid = torch.stack(torch.broadcast_tensors(x[:, None, None], y[:, :, :, None, None]), dim=-1)
+        found = functional.grid_sample(tall, grid.view(1, -1, CROP_SIZE, 2), align_corners=False)
+        averages = torch.floor(found.view(3, *grid.shape[:-1]).mean(dim=(3, 5)) + 0.5)
+        crops = (averages * down.unsqueeze(2) * across.unsqueeze(1)).sum(dim=(2, 3)).round()
+        return crops.unflatten(2, (CROP_SIZE, CROP_SIZE)).transpose(0, 1)
+    def _corners(self, level: Tensor) -> tuple[Tensor, Tensor]:
+        """Left and top of each level in the picture."""
+        is_small = level >= 1
+        # Level 1 is half as high as the canvas, level 2 a fourth, and so on.
+        return is_small * float(self._side), is_small * (1 - torch.exp2(1 - level)) * self._side
+
+
+def _resize_weights(before: Tensor, after: Tensor, start: Tensor) -> Tensor:
+    """What each pixel of a side adds to each pixel of the resized side, by area, or bilinearly where it is enlarged.
+
+    Shapes: before, after (B,) pixels, start (B,) in the square -> (B, 192, 384).
+    """
+    ratio = (before / after).view(-1, 1, 1)
+    target = (torch.arange(DETECTOR_SIZE, device=before.device) - start.unsqueeze(1)).unsqueeze(2)
+    source = torch.arange(_WINDOW, device=before.device).view(1, 1, -1)
+    shared = torch.minimum(source + 1, (target + 1) * ratio) - torch.maximum(source, target * ratio)
+    place = ((target + 0.5) * ratio - 0.5).clamp_min(0).minimum((before - 1).view(-1, 1, 1))
+    weights = torch.where(ratio > 1, shared.clamp_min(0) / ratio, (1 - (source - place).abs()).clamp_min(0))
+    return weights * ((target >= 0) & (target < after.view(-1, 1, 1)))
+
+
+def as_input(levels: Tensor, dtype: torch.dtype) -> Tensor:
+    """Grey levels from mid-grey, (N, 3, H, W), as the nets take them."""
+    return (levels / PADDING_VALUE).to(dtype).contiguous(memory_format=torch.channels_last)
+
+
+def smoothing_matrix() -> Tensor:
+    """What each of a row's pixels adds to each of the smoothed row's, (128, 128). Beyond the edges the row is mirrored."""
+    reach = round(SMOOTHING * 6 + 1) // 2
+    offsets = np.arange(-reach, reach + 1)
+    kernel = np.exp(-(offsets**2) / (2 * SMOOTHING**2))
+    # OpenCV counts in whole 256ths, and passes on what it rounded off.
+    kernel *= 256 / kernel.sum()
+    kernel[:reach] = np.diff(np.floor(np.cumsum(kernel[:reach]) + 0.5), prepend=0)
+    kernel[reach + 1 :] = kernel[:reach][::-1]
+    kernel[reach] = 256 - 2 * kernel[:reach].sum()
+    weights = np.zeros((CROP_SIZE, CROP_SIZE))
+    for offset, weight in zip(offsets, kernel / 256, strict=True):
+        source = np.abs(np.arange(CROP_SIZE) + offset)
+        source = np.where(source >= CROP_SIZE, 2 * (CROP_SIZE - 1) - source, source)
+        weights[np.arange(CROP_SIZE), source] += weight
+    return torch.from_numpy(weights).float()
+
+
+def standardized(crops: Tensor, smoothing: Tensor) -> Tensor:
+    """Crops as preprocessing.standardized() makes them. Shapes: (N, 3, 128, 128) -> the same, in grey levels from
+    mid-grey."""
+    levels = crops + PADDING_VALUE
+    face = levels[:, :, FACE_ROWS, FACE_COLUMNS].mean(dim=(1, 2, 3), keepdim=True)
+    gain = (BRIGHTNESS / face.clamp_min(1)).clamp(*GAINS)
+    even = (levels * gain).round().clamp(0, 255)
+    return torch.floor(smoothing @ even @ smoothing.T + 0.5) - PADDING_VALUE
+
+
+def template(device: torch.device) -> Tensor:
+    """The five points' places in a crop, (5, 2), in its pixels."""
+    return torch.from_numpy(CROP_TEMPLATE * CROP_SIZE).float().to(device)
+
+
+def similarity(source: Tensor, target: Tensor) -> Tensor:
+    """preprocessing.similarity() for a batch. Shapes: source (N, P, 2), target (P, 2) -> (N, 2, 3)."""
+    middle, goal = source.mean(dim=1), target.mean(dim=0)
+    x, y = (source - middle.unsqueeze(1)).unbind(-1)
+    u, v = (target - goal).unbind(-1)
+    size = (x.square() + y.square()).sum(dim=1).clamp_min(1e-9)
+    a, b = (x * u + y * v).sum(dim=1) / size, (x * v - y * u).sum(dim=1) / size
+    linear = torch.stack([torch.stack([a, -b], dim=-1), torch.stack([b, a], dim=-1)], dim=1)
+    shift = goal - (linear @ middle.unsqueeze(-1)).squeeze(-1)
+    return torch.cat([linear, shift.unsqueeze(-1)], dim=-1)
+
+
+def apply(matrices: Tensor, points: Tensor) -> Tensor:
+    """Map points by affine matrices. Shapes: matrices (N, 2, 3), points (N or 1, P, 2) -> (N, P, 2)."""
+    return points @ matrices[:, :, :2].transpose(1, 2) + matrices[:, None, :, 2]
+
+
+def invert(matrices: Tensor) -> Tensor:
+    """The similarities (N, 2, 3) the other way round. Of one without an extent nothing is asked but numbers."""
+    a, b = matrices[:, 0, 0], matrices[:, 1, 0]
+    size = (a.square() + b.square()).clamp_min(1e-12)
+    linear = torch.stack([torch.stack([a, b], dim=-1), torch.stack([-b, a], dim=-1)], dim=1) / size.view(-1, 1, 1)
+    return torch.cat([linear, -(linear @ matrices[:, :, 2:])], dim=-1)
+
+
+def shrinkage(matrices: Tensor) -> Tensor:
+    """By how many whole pixels to one similarities (N, 2, 3) shrink; 0 where they enlarge."""
+    return torch.floor(1 / torch.hypot(matrices[:, 0, 0], matrices[:, 1, 0]).clamp_min(1e-6))
