@@ -124,7 +124,7 @@ class Atlas:
         # A square of pixels is the mean of four places that are read bilinearly: exactly so of up to four pixels a
         # side, which is all that is left of larger ones at a smaller level.
         factor = views.factor.view(-1, 1, 1)
-        level = ((views.factor > 4).float() + (views.factor > 8).float())
+        level = (views.factor > 4).float() + (views.factor > 8).float()
         shrunk = torch.exp2(level).view(-1, 1, 1)
         side = (factor / shrunk).clamp_max(4)
         apart = ((side - 2) * (7 - side) / 6).clamp_min(0)
@@ -158,6 +158,7 @@ class Atlas:
         averages = torch.floor(found.view(3, *grid.shape[:-1]).mean(dim=(3, 5)) + 0.5)
         crops = (averages * down.unsqueeze(2) * across.unsqueeze(1)).sum(dim=(2, 3)).round()
         return crops.unflatten(2, (CROP_SIZE, CROP_SIZE)).transpose(0, 1)
+
     def _corners(self, level: Tensor) -> tuple[Tensor, Tensor]:
         """Left and top of each level in the picture."""
         is_small = level >= 1

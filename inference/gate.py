@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn import functional
 
 from inference.contracts import PhotoLimits, PhotoRefused, RefusalReason
@@ -162,18 +163,30 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
-class AlignedFace:
-    """The photo's one face, turned upright.
-
-    matrix: (2, 3) decoded pixels to crop pixels. crop: (128, 128, 3), cut from view.
-    """
+class Face:
+    """A face in decoded pixels: box (4,), points (5, 2), score 0 to 1, matrix (2, 3) to the pixels of its crop."""
 
     box: Floats
     points: Floats
     score: float
     matrix: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedFace(Face):
+    """The photo's one face, turned upright. crop: (128, 128, 3), cut from view."""
+
     crop: Pixels
     view: View
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How well a face can be seen: probabilities of a cover and of blur, and whether no feature of it can be told."""
+
+    covered: float
+    blurred: float
+    is_dark: bool
 
 
 class Gate:
@@ -210,10 +223,12 @@ class Gate:
     def look(self, photos: Sequence[DecodedPhoto], look: Look) -> list[list[Proposal]]:
         """What may be a face in each photo, the largest first, each looked at closely."""
         candidates = self.candidates([photo.pixels for photo in photos], look)
+        points = [candidate.points for own in candidates for candidate in own]
+        matrices = iter(crop_matrix(np.reshape(points, (-1, 5, 2))))
         flat = []
         for photo, own in zip(photos, candidates, strict=True):
             for candidate, view in zip(own, _views(photo, own, look), strict=True):
-                matrix = crop_matrix(candidate.points)
+                matrix = next(matrices)
                 flat.append((candidate, matrix, view.around(candidate.box, matrix)))
         checks = self.verify([view.cut_out(matrix) for _, matrix, view in flat])
         proposals = iter(Proposal(*seen, check) for seen, check in zip(flat, checks, strict=True))
@@ -306,31 +321,44 @@ class Gate:
         The detector's coarse points move with every small change of a photo, and all later answers with them.
         """
         crops = [face.crop for face in faces if isinstance(face, AlignedFace)]
+        if not crops:
+            return list(faces)
         checks = self.verify([*crops, *(np.ascontiguousarray(crop[:, ::-1]) for crop in crops)])
-        points = iter(
-            (check.points + mirror_points(mirrored.points, CROP_SIZE)) / 2
-            for check, mirrored in zip(checks[: len(crops)], checks[len(crops) :], strict=True)
-        )
+        seen = np.stack([check.points for check in checks])
+        matrices = np.stack([face.matrix for face in faces if isinstance(face, AlignedFace)])
+        points = apply(invert(matrices), (seen[: len(crops)] + mirror_points(seen[len(crops) :], CROP_SIZE)) / 2)
+        again = iter(zip(points, crop_matrix(points), strict=True))
         return [
-            face
-            if isinstance(face, PhotoRefused)
-            else _aligned(face.view, face.box, face.score, apply(invert(face.matrix), next(points)))
+            face if isinstance(face, PhotoRefused) else _aligned(face.view, face.box, face.score, *next(again))
             for face in faces
         ]
 
-    def _why_unusable(self, photo: DecodedPhoto, face: AlignedFace, check: Check) -> RefusalReason | None:
-        """What is wrong with a photo's one face; the first that holds is what the person should mend first."""
+    def why_unusable(
+        self, photos: Sequence[DecodedPhoto], faces: Sequence[Face], qualities: Sequence[Quality]
+    ) -> list[RefusalReason | None]:
+        """What is wrong with each photo's one face; the first that holds is what the person should mend first."""
+        boxes, points, matrices = (np.stack(each) for each in zip(*((f.box, f.points, f.matrix) for f in faces)))
+        frames = frames_of(photos)
+        least = [min_face_side(photo.width, photo.height, self._limits) for photo in photos]
         faults = {
-            RefusalReason.FACE_TOO_SMALL: _face_side(face) * photo.scale
-            < min_face_side(photo.width, photo.height, self._limits),
-            RefusalReason.FACE_TURNED_AWAY: yaw_of(face.points) >= self._thresholds["turned"],
-            RefusalReason.FACE_CUT_OFF: is_cut_off(_NOMINAL_OUTLINE * CROP_SIZE, face.matrix, photo)
-            or _share_outside(face.box, photo) > _MAX_SHARE_OUTSIDE,
-            RefusalReason.TOO_DARK: _is_dark(_middle(face.crop)),
-            RefusalReason.TOO_BLURRY: check.blurred >= self._thresholds["blurred"],
-            RefusalReason.FACE_COVERED: check.covered >= self._thresholds["covered"],
+            RefusalReason.FACE_TOO_SMALL: _face_sides(boxes, matrices) * [photo.scale for photo in photos] < least,
+            RefusalReason.FACE_TURNED_AWAY: yaw_of(points) >= self._thresholds["turned"],
+            RefusalReason.FACE_CUT_OFF: are_cut_off(_NOMINAL_OUTLINE[None] * CROP_SIZE, matrices, frames)
+            | (_shares_outside(boxes, frames) > _MAX_SHARE_OUTSIDE),
+            RefusalReason.TOO_DARK: np.array([quality.is_dark for quality in qualities]),
+            RefusalReason.TOO_BLURRY: np.array([q.blurred for q in qualities]) >= self._thresholds["blurred"],
+            RefusalReason.FACE_COVERED: np.array([q.covered for q in qualities]) >= self._thresholds["covered"],
         }
-        return next((reason for reason, holds in faults.items() if holds), None)
+        reasons = list(faults)
+        table = np.stack(list(faults.values()), axis=1)
+        return [
+            reasons[first] if is_any else None
+            for first, is_any in zip(table.argmax(axis=1).tolist(), table.any(axis=1).tolist(), strict=True)
+        ]
+
+    def _why_unusable(self, photo: DecodedPhoto, face: AlignedFace, check: Check) -> RefusalReason | None:
+        quality = Quality(check.covered, check.blurred, _is_dark(_middle(face.crop)))
+        return self.why_unusable([photo], [face], [quality])[0]
 
     def _why_no_face(self, photo: DecodedPhoto, proposals: Sequence[Proposal]) -> RefusalReason:
         """A photo without a verified face: perhaps there is one that cannot be seen well."""
@@ -342,14 +370,14 @@ class Gate:
         return self._why_unusable(photo, _by_finer_points(likely), likely.check) or RefusalReason.NO_FACE
 
 
-def _aligned(view: View, box: Floats, score: float, points: Floats) -> AlignedFace:
+def _aligned(view: View, box: Floats, score: float, points: Floats, matrix: Floats) -> AlignedFace:
     """A face turned upright by its points (5, 2), in decoded pixels."""
-    matrix = crop_matrix(points)
     return AlignedFace(box, points, score, matrix, view.cut_out(matrix), view)
 
 
 def _by_finer_points(proposal: Proposal) -> AlignedFace:
-    return _aligned(proposal.view, proposal.candidate.box, proposal.score, proposal.face_points)
+    points = proposal.face_points
+    return _aligned(proposal.view, proposal.candidate.box, proposal.score, points, crop_matrix(points))
 
 
 def _views(photo: DecodedPhoto, candidates: Sequence[Candidate], look: Look) -> list[View]:
@@ -445,45 +473,56 @@ def _iou(first: Floats, second: Floats) -> float:
     return overlap / max(_area(first) + _area(second) - overlap, 1e-9)
 
 
-def _face_side(face: AlignedFace) -> float:
-    """The longer side of a face, in decoded pixels: of its box, or by its points, which tell more of a small one."""
-    scale = max(float(np.hypot(face.matrix[0, 0], face.matrix[1, 0])), 1e-6)
-    return max(_side(face.box), _BOX_SIDE * CROP_SIZE / scale)
+def _face_sides(boxes: Floats, matrices: Floats) -> Floats:
+    """The longer sides (N,) of faces, in decoded pixels: of their boxes (N, 4), or by their points, which tell more of
+    small ones. matrices: (N, 2, 3)."""
+    sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    return np.asarray(np.maximum(sides, _BOX_SIDE * CROP_SIZE / _scales(matrices)), np.float64)
 
 
-def yaw_of(points: Floats) -> float:
-    """By how many degrees, 0 to 90, a head is turned to either side; points (5, 2).
+def _scales(matrices: Floats) -> Floats:
+    """By how much similarities (N, 2, 3) enlarge."""
+    return np.asarray(np.maximum(np.hypot(matrices[:, 0, 0], matrices[:, 1, 0]), 1e-6), np.float64)
+
+
+def yaw_of(points: Floats) -> Floats:
+    """By how many degrees, 0 to 90, heads are turned to either side; points (..., 5, 2).
 
     The mean of two estimates: the eyes draw together as the cosine, and the nose tip leaves the line from their middle
     to the mouth's as the tangent.
     """
-    eyes, mouth = (points[0] + points[1]) / 2, (points[3] + points[4]) / 2
-    height = max(float(np.linalg.norm(mouth - eyes)), 1e-6)
-    across = max(float(np.linalg.norm(points[1] - points[0])), 1e-6)
-    down, nose = (mouth - eyes) / height, points[2] - eyes
-    offset = abs(float(nose[0] * down[1] - nose[1] * down[0])) / across
-    by_eyes = np.arccos(min(_MOUTH_BELOW * across / height, 1.0))
-    return float(np.degrees((by_eyes + np.arctan(offset / _NOSE_DEPTH)) / 2))
+    eyes, mouth = points[..., :2, :].mean(axis=-2), points[..., 3:, :].mean(axis=-2)
+    down, nose, across = mouth - eyes, points[..., 2, :] - eyes, points[..., 1, :] - points[..., 0, :]
+    height, width = (np.maximum(np.hypot(each[..., 0], each[..., 1]), 1e-6) for each in (down, across))
+    offset = abs(nose[..., 0] * down[..., 1] - nose[..., 1] * down[..., 0]) / height / width
+    by_eyes = np.arccos(np.minimum(_MOUTH_BELOW * width / height, 1.0))
+    return np.asarray(np.degrees((by_eyes + np.arctan(offset / _NOSE_DEPTH)) / 2), np.float64)
 
 
-def is_cut_off(outline: Floats, matrix: Floats, photo: DecodedPhoto) -> bool:
-    """Whether any point of an outline (N, 2), in crop pixels, lies outside the photo."""
-    height, width = photo.pixels.shape[:2]
-    points = apply(invert(matrix), outline)
-    face_height = CROP_SIZE / 2 / max(float(np.hypot(matrix[0, 0], matrix[1, 0])), 1e-6)
-    slack = _CUT_OFF_TOLERANCE * face_height
-    return bool((points < -slack).any() or (points > np.array([width, height]) + slack).any())
+def frames_of(photos: Sequence[DecodedPhoto]) -> Floats:
+    """Width and height of photos as decoded, (N, 2)."""
+    return np.array([photo.pixels.shape[1::-1] for photo in photos], np.float64)
 
 
-def _share_outside(box: Floats, photo: DecodedPhoto) -> float:
-    """How far a face's box (4,) reaches beyond the frame's sides or bottom, in box sides.
+def are_cut_off(outlines: Floats, matrices: Floats, frames: Floats) -> NDArray[np.bool_]:
+    """Whether any point of an outline, in crop pixels, lies outside its photo.
+
+    Shapes: outlines (N or 1, P, 2), matrices (N, 2, 3), frames (N, 2) -> (N,).
+    """
+    points = apply(invert(matrices), outlines)
+    slack = (_CUT_OFF_TOLERANCE * CROP_SIZE / 2 / _scales(matrices))[:, None, None]
+    return np.asarray(((points < -slack) | (points > frames[:, None] + slack)).any(axis=(1, 2)))
+
+
+def _shares_outside(boxes: Floats, frames: Floats) -> Floats:
+    """How far faces' boxes (N, 4) reach beyond the sides or the bottom of their frames (N, 2), in box sides.
 
     Half a face can pass for a whole, covered one whose points crowd inside the frame; its box does not.
     Beyond the top there is only forehead, until the outline's brows are gone.
     """
-    height, width = photo.pixels.shape[:2]
-    box_width, box_height = np.maximum(box[2:] - box[:2], 1e-6)
-    return float(max(-box[0] / box_width, (box[2] - width) / box_width, (box[3] - height) / box_height))
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-6)
+    beyond = np.concatenate([-boxes[:, :1], boxes[:, 2:] - frames], axis=1) / sides[:, [0, 0, 1]]
+    return np.asarray(beyond.max(axis=1), np.float64)
 
 
 def _middle(crop: Pixels) -> Pixels:

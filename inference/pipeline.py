@@ -7,7 +7,7 @@ not.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -37,8 +37,10 @@ from inference.gate import (
 )
 from inference.nets.gate import DetectionMaps, GateNet
 from inference.nets.parts import PartsNet, mirror_lines, part_boxes
-from inference.nets.types import TypesNet
+from inference.nets.types import EMBEDDING, TypesNet
 from inference.preprocessing import CROP_SIZE, PADDING_VALUE
+
+Values = TypeVar("Values")
 
 # Candidates of a batch there is room for, for each of its photos: twice as many as they have in the mean.
 _ROOM = 3
@@ -60,7 +62,7 @@ class Candidates(NamedTuple):
     is_all: Tensor
 
 
-class Findings(NamedTuple):
+class Findings(NamedTuple, Generic[Values]):
     """What is known of each photo's largest real face, in decoded pixels.
 
     Shapes: is_settled (B,): the photo shows one, and the gate would not look again; other_area (B,): of the second
@@ -69,22 +71,24 @@ class Findings(NamedTuple):
     (B, 3, 5); embedding (B, 128).
     """
 
-    is_settled: Tensor
-    other_area: Tensor
-    score: Tensor
-    covered: Tensor
-    blurred: Tensor
-    is_dark: Tensor
-    box: Tensor
-    points: Tensor
-    realigned: Tensor
-    lines: Tensor
-    spreads: Tensor
-    probabilities: Tensor
-    embedding: Tensor
+    is_settled: Values
+    other_area: Values
+    score: Values
+    covered: Values
+    blurred: Values
+    is_dark: Values
+    box: Values
+    points: Values
+    realigned: Values
+    lines: Values
+    spreads: Values
+    probabilities: Values
+    embedding: Values
 
 
-_COLUMNS = Findings((), (), (), (), (), (), (4,), (5, 2), (5, 2), (5,), (5,), (3, 5), (128,))  # type: ignore[arg-type]
+_COLUMNS: Findings[tuple[int, ...]] = Findings(
+    (), (), (), (), (), (), (4,), (5, 2), (5, 2), (5,), (5,), (3, 5), (EMBEDDING,)
+)
 
 
 class Rated(NamedTuple):
@@ -166,9 +170,7 @@ class Pipeline:
         realigned = apply(invert(aligned), self._seen_again(crops))
         again = similarity(realigned, self._template)
         final = atlas.crops(photos, again, _averaged(views, again))
-        rating = rated(
-            self._parts, self._types, self._input(final), self._input(standardized(final, self._smoothing))
-        )
+        rating = rated(self._parts, self._types, self._input(final), self._input(standardized(final, self._smoothing)))
         findings = Findings(
             is_settled=(found.is_all & is_large & is_clear),
             other_area=areas[:, 1],
@@ -229,7 +231,7 @@ class Pipeline:
         return (points + torch.stack([CROP_SIZE - x, y], dim=-1)) / 2
 
 
-def findings_of(table: Tensor) -> Findings:
+def findings_of(table: Tensor) -> Findings[Tensor]:
     """A table's columns (B, C) apart."""
     shapes = [(len(table), *shape) for shape in _COLUMNS]
     sizes = [torch.Size(shape[1:]).numel() for shape in shapes]

@@ -92,24 +92,27 @@ def averaged(pixels: Pixels, factor: int) -> Pixels:
 
 
 def mirror_points(points: Floats, width: float) -> Floats:
-    """Five points (5, 2) after their image of this width was mirrored: left and right swap names too."""
-    mirrored = points[[1, 0, 2, 4, 3]]
-    mirrored[:, 0] = width - mirrored[:, 0]
+    """Five points (..., 5, 2) after their image of this width was mirrored: left and right swap names too."""
+    mirrored = points[..., [1, 0, 2, 4, 3], :]
+    mirrored[..., 0] = width - mirrored[..., 0]
     return mirrored
 
 
 def similarity(source: Floats, target: Floats) -> Floats:
     """Least-squares rotation, uniform scale and shift that takes one set of points to another.
 
-    Shapes: source, target (N, 2) -> (2, 3).
+    Shapes: source, target (..., N, 2) -> (..., 2, 3).
     Source: Umeyama 1991, doi:10.1109/34.88573; in the plane it is one complex division.
     """
-    z = source[:, 0] + 1j * source[:, 1]
-    w = target[:, 0] + 1j * target[:, 1]
-    centred = z - z.mean()
-    a = np.vdot(centred, w - w.mean()) / max(np.vdot(centred, centred).real, 1e-9)
-    b = w.mean() - a * z.mean()
-    return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
+    z = source[..., 0] + 1j * source[..., 1]
+    w = target[..., 0] + 1j * target[..., 1]
+    middle, goal = z.mean(axis=-1), w.mean(axis=-1)
+    centred = z - middle[..., None]
+    size = np.maximum((centred.real**2 + centred.imag**2).sum(axis=-1), 1e-9)
+    a = (centred.conj() * (w - goal[..., None])).sum(axis=-1) / size
+    b = goal - a * middle
+    rows = np.stack([np.stack([a.real, -a.imag, b.real], axis=-1), np.stack([a.imag, a.real, b.imag], axis=-1)], -2)
+    return np.asarray(rows, np.float64)
 
 
 def rotation_scale(centre: Floats, target: Floats, degrees: float, scale: float) -> Floats:
@@ -122,17 +125,25 @@ def rotation_scale(centre: Floats, target: Floats, degrees: float, scale: float)
 
 
 def crop_matrix(points: Floats) -> Floats:
-    """The similarity that takes a face's five points to the crop's template, in crop pixels."""
+    """The similarity (..., 2, 3) that takes a face's five points (..., 5, 2) to the crop's template, in crop pixels."""
     return similarity(points, CROP_TEMPLATE * CROP_SIZE)
 
 
 def apply(matrix: Floats, points: Floats) -> Floats:
-    """Map points (..., 2) by an affine matrix (2, 3)."""
-    return points @ matrix[:, :2].T + matrix[:, 2]
+    """Map points (..., 2) by an affine matrix (2, 3), or points (N, P, 2) by a matrix each (N, 2, 3)."""
+    shift = matrix[:, 2] if matrix.ndim == 2 else matrix[:, None, :, 2]
+    return points @ matrix[..., :2].swapaxes(-1, -2) + shift
 
 
 def invert(matrix: Floats) -> Floats:
-    return np.asarray(cv2.invertAffineTransform(matrix), np.float64)
+    """Affine matrices (..., 2, 3) the other way round. One without an extent becomes zeros."""
+    if matrix.ndim == 2:
+        return np.asarray(cv2.invertAffineTransform(matrix), np.float64)
+    a, b, c, d = matrix[..., 0, 0], matrix[..., 0, 1], matrix[..., 1, 0], matrix[..., 1, 1]
+    determinant = a * d - b * c
+    inverse = np.divide(1, determinant, out=np.zeros_like(determinant), where=determinant != 0)
+    linear = np.stack([np.stack([d, -b], axis=-1), np.stack([-c, a], axis=-1)], axis=-2) * inverse[..., None, None]
+    return np.concatenate([linear, -(linear @ matrix[..., 2:])], axis=-1)
 
 
 def shrinkage(matrix: Floats) -> int:
