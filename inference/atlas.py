@@ -26,7 +26,6 @@ from inference.preprocessing import (
     GAINS,
     PADDING_VALUE,
     SMOOTHING,
-    Floats,
     fitted,
 )
 
@@ -112,8 +111,8 @@ class Atlas:
         window = self._picture[photos[:, None, None], rows[:, :, None], columns[:, None, :]].to(dtype)
         down = _resize_weights(sides[:, 0], self._fits[:, 3], self._fits[:, 6]).to(dtype)
         across = _resize_weights(sides[:, 1], self._fits[:, 4], self._fits[:, 5]).to(dtype)
-        lower = torch.bmm(down, window.flatten(2)).unflatten(2, (_WINDOW, 3))
-        squares = torch.bmm(across, lower.transpose(1, 2).flatten(2)).unflatten(2, (DETECTOR_SIZE, 3))
+        lower = torch.bmm(down, window.flatten(2)).view(-1, DETECTOR_SIZE, _WINDOW, 3)
+        squares = torch.bmm(across, lower.transpose(1, 2).flatten(2)).view(-1, DETECTOR_SIZE, DETECTOR_SIZE, 3)
         return as_input(squares.permute(0, 3, 2, 1).round(), dtype)
 
     def crops(self, photos: Tensor, matrices: Tensor, views: Views) -> Tensor:
@@ -152,12 +151,13 @@ class Atlas:
         # As one tall picture, so that a photo's crops may be any number.
         tall = self._picture.flatten(0, 1).permute(2, 0, 1).unsqueeze(0)
         x, y = x * (2 / tall.shape[3]) - 1, y * (2 / tall.shape[2]) - 1
-        # Neighbours below each other, where they are read, neighbours side by side, where they are read, pixels.
-        grid = torch.stack(torch.broadcast_tensors(x[:, None, None], y[:, :, :, None, None]), dim=-1)
+        # By crop, neighbour and place along y, the same along x, pixel.
+        shape = (len(photos), 2, 2, 2, 2, CROP_SIZE**2)
+        grid = torch.stack([x[:, None, None].expand(shape), y[:, :, :, None, None].expand(shape)], dim=-1)
         found = functional.grid_sample(tall, grid.view(1, -1, CROP_SIZE, 2), align_corners=False)
-        averages = torch.floor(found.view(3, *grid.shape[:-1]).mean(dim=(3, 5)) + 0.5)
+        averages = torch.floor(found.view(3, *shape).mean(dim=(3, 5)) + 0.5)
         crops = (averages * down.unsqueeze(2) * across.unsqueeze(1)).sum(dim=(2, 3)).round()
-        return crops.unflatten(2, (CROP_SIZE, CROP_SIZE)).transpose(0, 1)
+        return crops.view(3, -1, CROP_SIZE, CROP_SIZE).transpose(0, 1)
 
     def _corners(self, level: Tensor) -> tuple[Tensor, Tensor]:
         """Left and top of each level in the picture."""
@@ -186,7 +186,7 @@ def as_input(levels: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def smoothing_matrix() -> Tensor:
-    """What each of a row's pixels adds to each of the smoothed row's, (128, 128). Beyond the edges the row is mirrored."""
+    """What each pixel of a row adds to each of the smoothed row, (128, 128). Beyond its ends a row is mirrored."""
     reach = round(SMOOTHING * 6 + 1) // 2
     offsets = np.arange(-reach, reach + 1)
     kernel = np.exp(-(offsets**2) / (2 * SMOOTHING**2))

@@ -45,7 +45,7 @@ from inference.gate import (
 from inference.graphs import Recorded
 from inference.nets.gate import GateNet
 from inference.nets.parts import PartsNet, part_boxes
-from inference.nets.types import TypesNet
+from inference.nets.types import TypePrediction, TypesNet
 from inference.pipeline import Findings, Pipeline, both_ways, findings_of, rated
 from inference.preprocessing import CROP_SIZE, Floats, Pixels, apply, crop_matrix, invert, standardized, to_tensor
 from inference.registry import MODELS, Manifest, RegistryError
@@ -120,9 +120,8 @@ class Engine:
         self.gate = Gate(gate.net, thresholds, limits or PhotoLimits(), self._device, self._dtype)
         self._parts = parts.net.to(self._device, self._dtype)
         self._types = types.net.to(self._device, self._dtype)
-        self._pipeline: Callable[..., torch.Tensor] = Pipeline(gate.net, self._parts, self._types, thresholds)
-        if self._device.type == "cuda":
-            self._pipeline = Recorded(self._pipeline)
+        self._pipeline = self._recorded(Pipeline(gate.net, self._parts, self._types, thresholds))
+        self._forward = self._recorded(self._all_nets)
         self.manifests: dict[str, Manifest] = {
             each.name: each for each in (gate.manifest, parts.manifest, types.manifest)
         }
@@ -136,6 +135,8 @@ class Engine:
         crop = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)
         self.gate.verify([crop])
         self.rate([AlignedFace(np.zeros(4), np.zeros((5, 2)), 0.0, np.zeros((2, 3)), crop, View(crop, 0, 0, 1.0))])
+        if self._device.type == "cuda":
+            self.analyze([photo])
 
     def analyze(self, photos: Sequence[DecodedPhoto]) -> list[FaceAnalysis | InferenceError]:
         """One analysis or one refusal for each photo."""
@@ -169,18 +170,25 @@ class Engine:
         """Images (H, W, 3) as the nets take them."""
         return to_tensor(images, self._device, self._dtype)
 
-    @torch.inference_mode()
     def forward(self, squares: torch.Tensor, crops: torch.Tensor) -> None:
         """All that the nets do for photos with one face each, and nothing else: what an analysis cannot undercut.
 
         Shapes: squares (B, 3, 192, 192), crops (B, 3, 128, 128), as tensor() makes them.
         """
+        self._forward(squares, crops)
+
+    @torch.inference_mode()
+    def _all_nets(self, squares: torch.Tensor, crops: torch.Tensor) -> torch.Tensor:
         gate = self.gate.net
         gate.detector(squares)
         gate.verifier(crops)
         both = both_ways(crops)
         gate.verifier(both)
-        self._types(both, part_boxes(self._parts(both).position))
+        types: TypePrediction = self._types(both, part_boxes(self._parts(both).position))
+        return types.probabilities
+
+    def _recorded(self, function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+        return Recorded(function) if self._device.type == "cuda" else function
 
     @torch.inference_mode()
     def rate(self, faces: Sequence[AlignedFace]) -> list[FaceRating]:
@@ -209,7 +217,7 @@ class Engine:
             return _Begun(loaded.photos, table, None)
         with torch.cuda.device(table.device):
             copied = torch.empty(table.shape, pin_memory=True).copy_(table, non_blocking=True)
-            arrival = torch.cuda.Event()
+            arrival = torch.cuda.Event()  # type: ignore[no-untyped-call]
             arrival.record()
         return _Begun(loaded.photos, copied, arrival)
 
@@ -260,9 +268,7 @@ class Engine:
         """An analysis of each photo's face, or why its parts cannot be rated."""
         if not photos:
             return []
-        lines, spreads = (
-            np.stack(each) for each in zip(*((own.lines, own.line_spreads) for own in ratings), strict=True)
-        )
+        lines, spreads = np.stack([own.lines for own in ratings]), np.stack([own.line_spreads for own in ratings])
         matrices = np.stack([face.matrix for face in faces])
         scales = np.array([photo.scale for photo in photos])[:, None]
         sizes = np.array([(photo.width, photo.height) for photo in photos], np.float64)

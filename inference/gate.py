@@ -337,7 +337,8 @@ class Gate:
         self, photos: Sequence[DecodedPhoto], faces: Sequence[Face], qualities: Sequence[Quality]
     ) -> list[RefusalReason | None]:
         """What is wrong with each photo's one face; the first that holds is what the person should mend first."""
-        boxes, points, matrices = (np.stack(each) for each in zip(*((f.box, f.points, f.matrix) for f in faces)))
+        boxes, matrices = np.stack([face.box for face in faces]), np.stack([face.matrix for face in faces])
+        points = np.stack([face.points for face in faces])
         frames = frames_of(photos)
         least = [min_face_side(photo.width, photo.height, self._limits) for photo in photos]
         faults = {
@@ -349,11 +350,8 @@ class Gate:
             RefusalReason.TOO_BLURRY: np.array([q.blurred for q in qualities]) >= self._thresholds["blurred"],
             RefusalReason.FACE_COVERED: np.array([q.covered for q in qualities]) >= self._thresholds["covered"],
         }
-        reasons = list(faults)
-        table = np.stack(list(faults.values()), axis=1)
         return [
-            reasons[first] if is_any else None
-            for first, is_any in zip(table.argmax(axis=1).tolist(), table.any(axis=1).tolist(), strict=True)
+            next((reason for reason, holds in faults.items() if holds[index]), None) for index in range(len(photos))
         ]
 
     def _why_unusable(self, photo: DecodedPhoto, face: AlignedFace, check: Check) -> RefusalReason | None:

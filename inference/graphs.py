@@ -49,7 +49,7 @@ class Recorded:
 
     def _record(self, inputs: tuple[Tensor, ...]) -> _Recording:
         static = tuple(tensor.clone(memory_format=torch.preserve_format) for tensor in inputs)
-        aside = torch.cuda.Stream()
+        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):
             for _ in range(_RUNS_BEFORE):
@@ -58,6 +58,7 @@ class Recorded:
         if self._pool is None:
             self._pool = torch.cuda.graph_pool_handle()
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool):
+        # Another thread may load another engine meanwhile.
+        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
             output = self._function(*static)
         return _Recording(graph, static, output)

@@ -35,7 +35,7 @@ from inference.gate import (
     SMALL_SHARE,
     VIEW_REACH,
 )
-from inference.nets.gate import DetectionMaps, GateNet
+from inference.nets.gate import DetectionMaps, GateNet, Verification
 from inference.nets.parts import PartsNet, mirror_lines, part_boxes
 from inference.nets.types import EMBEDDING, TypesNet
 from inference.preprocessing import CROP_SIZE, PADDING_VALUE
@@ -67,8 +67,8 @@ class Findings(NamedTuple, Generic[Values]):
 
     Shapes: is_settled (B,): the photo shows one, and the gate would not look again; other_area (B,): of the second
     largest one's box, or 0; score, covered, blurred, is_dark (B,); box (B, 4); points (B, 5, 2), placed by the
-    verifier, and realigned (B, 5, 2), placed by it once more; lines, spreads (B, 5) in shares of the crop; probabilities
-    (B, 3, 5); embedding (B, 128).
+    verifier, and realigned (B, 5, 2), placed by it once more; lines, spreads (B, 5) in shares of the crop;
+    probabilities (B, 3, 5); embedding (B, 128).
     """
 
     is_settled: Values
@@ -224,7 +224,8 @@ class Pipeline:
 
     def _seen_again(self, crops: Tensor) -> Tensor:
         """The points of crops by the verifier, mean of the crops' and their mirror images', (N, 5, 2) in pixels."""
-        points, mirrored = (self._gate.verifier(both_ways(self._input(crops))).points * CROP_SIZE).chunk(2)
+        checks: Verification = self._gate.verifier(both_ways(self._input(crops)))
+        points, mirrored = (checks.points * CROP_SIZE).chunk(2)
         # Left and right swap names.
         mirrored = torch.cat([mirrored[:, :2].flip(1), mirrored[:, 2:3], mirrored[:, 3:].flip(1)], dim=1)
         x, y = mirrored.unbind(-1)
@@ -235,12 +236,13 @@ def findings_of(table: Tensor) -> Findings[Tensor]:
     """A table's columns (B, C) apart."""
     shapes = [(len(table), *shape) for shape in _COLUMNS]
     sizes = [torch.Size(shape[1:]).numel() for shape in shapes]
-    return Findings(*(part.reshape(shape) for part, shape in zip(table.split(sizes, dim=1), shapes, strict=True)))
+    parts = torch.split(table, sizes, dim=1)  # type: ignore[no-untyped-call]
+    return Findings(*(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)))
 
 
 def _views(found: Candidates, matrices: Tensor, fits: Tensor) -> Views:
     """Each candidate's surroundings, as gate.View takes them."""
-    low, high = found.box.unflatten(1, (2, 2)).unbind(1)
+    low, high = found.box.view(-1, 2, 2).unbind(1)
     reach = VIEW_REACH * (high - low).amax(1, keepdim=True)
     last = fits[found.photo, :2].flip(1) - 1
     return Views(torch.floor(((low + high) / 2 - reach).clamp_min(0).minimum(last)), shrinkage(matrices).clamp_min(1))

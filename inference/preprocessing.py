@@ -67,7 +67,7 @@ def letterbox(pixels: Pixels, size: int = DETECTOR_SIZE) -> tuple[Pixels, Letter
 
     Shapes: pixels (H, W, 3) -> (size, size, 3).
     """
-    box = fitted(*pixels.shape[:2], size)
+    box = fitted(pixels.shape[0], pixels.shape[1], size)
     pixels = averaged(pixels, box.factor)
     interpolation = cv2.INTER_AREA if box.scale * box.factor < 1 else cv2.INTER_LINEAR
     resized = cv2.resize(pixels, (box.width, box.height), interpolation=interpolation)

@@ -20,6 +20,8 @@ from inference.preprocessing import crop_matrix, letterbox, warp
 
 # A face's crop is cut out by the detector's points, by the verifier's, and by the verifier's second thought.
 _CROPS = 3
+# Batches one after the other, where the next one may be under way.
+_IN_A_ROW = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,13 @@ class Report:
 
     photos_per_second: of the engine, which decodes the next batch meanwhile.
     of_limit: decoding and the nets alone, as a share of the whole.
+    loaded_of_nets: photos a second that are decoded and on the device already, as a share of what the nets alone do.
     """
 
     stages: list[Stage]
     photos_per_second: float
     of_limit: float
+    loaded_of_nets: float
 
 
 def measure(engine: Engine, photos: Sequence[bytes], *, limits: PhotoLimits, batch: int, rounds: int) -> Report:
@@ -74,7 +78,12 @@ def measure(engine: Engine, photos: Sequence[bytes], *, limits: PhotoLimits, bat
         Stage(name, batch, float(np.median(own)), float(np.percentile(own, 95)), float(np.median(own)) / whole)
         for name, own in times.items()
     ]
-    return Report(stages, throughput(engine, photos, limits=limits, batch=batch, count=batch * rounds), _share(times))
+    return Report(
+        stages,
+        throughput(engine, photos, limits=limits, batch=batch, count=batch * rounds),
+        _share(times),
+        loaded_of_nets(engine, batches, rounds),
+    )
 
 
 def throughput(engine: Engine, photos: Sequence[bytes], *, limits: PhotoLimits, batch: int, count: int) -> float:
@@ -93,6 +102,26 @@ def throughput(engine: Engine, photos: Sequence[bytes], *, limits: PhotoLimits, 
             loading = begin()
             engine.analyze(decoded)
         return count / (time.perf_counter() - started)
+
+
+def loaded_of_nets(engine: Engine, batches: Sequence[_Batch], rounds: int) -> float:
+    """Photos a second from decoded photos on the device to their answers, by the nets' own photos a second.
+
+    Both work through the same batches, a few at a time, since a GPU's next batch is under way while one is judged, and
+    take turns. The first turn warms up.
+    """
+    loaded = [engine.load(batch.decoded) for batch in batches]
+    ratios = []
+    for _ in range(max(rounds // _IN_A_ROW, 1) + 1):
+        started = time.perf_counter()
+        for _answers in engine.stream(islice(cycle(loaded), _IN_A_ROW)):
+            pass
+        between = time.perf_counter()
+        for batch in islice(cycle(batches), _IN_A_ROW):
+            engine.forward(batch.squares, batch.crops)
+        _wait()
+        ratios.append((time.perf_counter() - between) / (between - started))
+    return float(np.median(ratios[1:]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +172,16 @@ def _in_turns(
         for name, work in stages.items():
             started = time.perf_counter()
             work(batch)
-            # A GPU works on after it was asked to.
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
+            _wait()
             if number:
                 times[name].append((time.perf_counter() - started) * 1000 / len(batch.photos))
     return times
+
+
+def _wait() -> None:
+    """A GPU works on after it was asked to."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 def _share(times: Mapping[str, Sequence[float]]) -> float:
