@@ -45,8 +45,8 @@ from inference.gate import (
 from inference.graphs import Recorded
 from inference.nets.gate import GateNet
 from inference.nets.parts import PartsNet, part_boxes
-from inference.nets.types import TypePrediction, TypesNet
-from inference.pipeline import Findings, Pipeline, both_ways, findings_of, rated
+from inference.nets.types import TypesNet
+from inference.pipeline import Findings, Pipeline, findings_of, rated
 from inference.preprocessing import CROP_SIZE, Floats, Pixels, apply, crop_matrix, invert, standardized, to_tensor
 from inference.registry import MODELS, Manifest, RegistryError
 from inference.weights import PACKAGED_WEIGHTS
@@ -57,6 +57,9 @@ _PRECISION = {"cuda": torch.float16}
 _WARM_UP_SIZE = (640, 480)
 # On a GPU, where more at a time are no faster, and their views take 2 GB.
 _LARGEST_BATCH = 64
+
+
+_OnDevice = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +123,10 @@ class Engine:
         self.gate = Gate(gate.net, thresholds, limits or PhotoLimits(), self._device, self._dtype)
         self._parts = parts.net.to(self._device, self._dtype)
         self._types = types.net.to(self._device, self._dtype)
-        self._pipeline = self._recorded(Pipeline(gate.net, self._parts, self._types, thresholds))
-        self._forward = self._recorded(self._all_nets)
+        pipeline = Pipeline(gate.net, self._parts, self._types, thresholds)
+        is_on_gpu = self._device.type == "cuda"
+        self._find: _OnDevice = Recorded(pipeline) if is_on_gpu else pipeline
+        self._run_nets: _OnDevice = Recorded(pipeline.nets_alone) if is_on_gpu else pipeline.nets_alone
         self.manifests: dict[str, Manifest] = {
             each.name: each for each in (gate.manifest, parts.manifest, types.manifest)
         }
@@ -170,25 +175,13 @@ class Engine:
         """Images (H, W, 3) as the nets take them."""
         return to_tensor(images, self._device, self._dtype)
 
+    @torch.inference_mode()
     def forward(self, squares: torch.Tensor, crops: torch.Tensor) -> None:
         """All that the nets do for photos with one face each, and nothing else: what an analysis cannot undercut.
 
         Shapes: squares (B, 3, 192, 192), crops (B, 3, 128, 128), as tensor() makes them.
         """
-        self._forward(squares, crops)
-
-    @torch.inference_mode()
-    def _all_nets(self, squares: torch.Tensor, crops: torch.Tensor) -> torch.Tensor:
-        gate = self.gate.net
-        gate.detector(squares)
-        gate.verifier(crops)
-        both = both_ways(crops)
-        gate.verifier(both)
-        types: TypePrediction = self._types(both, part_boxes(self._parts(both).position))
-        return types.probabilities
-
-    def _recorded(self, function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-        return Recorded(function) if self._device.type == "cuda" else function
+        self._run_nets(squares, crops)
 
     @torch.inference_mode()
     def rate(self, faces: Sequence[AlignedFace]) -> list[FaceRating]:
@@ -212,7 +205,7 @@ class Engine:
 
     @torch.inference_mode()
     def _begin(self, loaded: LoadedPhotos) -> _Begun:
-        table = self._pipeline(loaded.batch.pixels, loaded.batch.fits)
+        table = self._find(loaded.batch.pixels, loaded.batch.fits)
         if not table.is_cuda:
             return _Begun(loaded.photos, table, None)
         with torch.cuda.device(table.device):

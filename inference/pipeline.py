@@ -37,7 +37,7 @@ from inference.gate import (
 )
 from inference.nets.gate import DetectionMaps, GateNet, Verification
 from inference.nets.parts import PartsNet, mirror_lines, part_boxes
-from inference.nets.types import EMBEDDING, TypesNet
+from inference.nets.types import EMBEDDING, TypePrediction, TypesNet
 from inference.preprocessing import CROP_SIZE, PADDING_VALUE
 
 Values = TypeVar("Values")
@@ -185,6 +185,18 @@ class Pipeline:
         )
         return torch.cat([values.float().reshape(len(pixels), -1) for values in findings], dim=1)
 
+    def nets_alone(self, squares: Tensor, crops: Tensor) -> Tensor:
+        """All that the nets do for photos with one face each, and nothing else. Type probabilities come out.
+
+        Shapes: squares (B, 3, 192, 192), crops (B, 3, 128, 128) -> (2 B, 3, 5).
+        """
+        self._gate.detector(squares)
+        self._gate.verifier(crops)
+        both = both_ways(crops)
+        self._gate.verifier(both)
+        types: TypePrediction = self._types(both, part_boxes(self._parts(both).position))
+        return types.probabilities
+
     def _input(self, crops: Tensor) -> Tensor:
         return as_input(crops, self._dtype)
 
@@ -236,7 +248,7 @@ def findings_of(table: Tensor) -> Findings[Tensor]:
     """A table's columns (B, C) apart."""
     shapes = [(len(table), *shape) for shape in _COLUMNS]
     sizes = [torch.Size(shape[1:]).numel() for shape in shapes]
-    parts = torch.split(table, sizes, dim=1)  # type: ignore[no-untyped-call]
+    parts = torch.split(table, sizes, dim=1)
     return Findings(*(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)))
 
 
