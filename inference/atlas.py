@@ -45,8 +45,8 @@ _WINDOW = 2 * DETECTOR_SIZE
 class PhotoBatch:
     """Photos on a device.
 
-    Shapes: pixels (B, S, S, 3) uint8, each photo at the upper left of a grey canvas; fits (B, 8) float32: height and
-    width, the level that is letterboxed, height and width in the square, left, top, scale.
+    Shapes: pixels (B, S, S, 3) uint8, each photo at the upper left of a grey canvas; fits (B, 8) float32: width and
+    height, the level that is letterboxed, width and height in the square, left, top, scale.
     """
 
     pixels: Tensor
@@ -67,7 +67,7 @@ class PhotoBatch:
             canvases[index, :height, :width] = photo.pixels
             fit = fitted(height, width, DETECTOR_SIZE)
             level = fit.factor.bit_length() - 1
-            numbers[index] = (height, width, level, fit.height, fit.width, fit.left, fit.top, fit.scale)
+            numbers[index] = (width, height, level, fit.width, fit.height, fit.left, fit.top, fit.scale)
         return cls(pixels.to(device, non_blocking=True), fits.to(device, non_blocking=True))
 
 
@@ -97,61 +97,59 @@ class Atlas:
         beside = torch.cat([functional.pad(level, (0, half - level.shape[-1])) for level in levels[1:]], dim=2)
         beside = functional.pad(beside, (0, 0, 0, self._side - beside.shape[2]))
         self._picture = torch.cat([levels[0], beside], dim=3).permute(0, 2, 3, 1).contiguous()
+        # Where each level lies: level 1 is half as high as the canvas, level 2 a fourth.
+        level = torch.arange(_LEVELS, device=pixels.device)
+        is_smaller = (level > 0).float()
+        lefts, tops = is_smaller * self._side, is_smaller * (1 - torch.exp2(1 - level)) * self._side
+        self._corners = torch.stack([lefts, tops], dim=1)
 
     def squares(self, dtype: torch.dtype) -> Tensor:
         """All photos letterboxed: (B, 3, 192, 192), -1 to 1. Averages are summed up in `dtype`."""
         level = self._fits[:, 2]
         sides = torch.floor(self._fits[:, :2] / torch.exp2(level).unsqueeze(1)).clamp_min(1)
-        left, top = self._corners(level)
         steps = torch.arange(_WINDOW, device=level.device)
+        lefts, tops = self._corners[level.long()].long().unsqueeze(2).unbind(1)
         # What lies beyond a level has no weight, but has to be a number.
-        rows = (top.long().unsqueeze(1) + steps).clamp_max(self._picture.shape[1] - 1)
-        columns = (left.long().unsqueeze(1) + steps).clamp_max(self._picture.shape[2] - 1)
+        columns = (lefts + steps).clamp_max(self._picture.shape[2] - 1)
+        rows = (tops + steps).clamp_max(self._picture.shape[1] - 1)
         photos = torch.arange(self._count, device=level.device)
         window = self._picture[photos[:, None, None], rows[:, :, None], columns[:, None, :]].to(dtype)
-        down = _resize_weights(sides[:, 0], self._fits[:, 3], self._fits[:, 6]).to(dtype)
-        across = _resize_weights(sides[:, 1], self._fits[:, 4], self._fits[:, 5]).to(dtype)
+        across, down = _resize_weights(sides, self._fits[:, 3:5], self._fits[:, 5:7]).to(dtype).unbind(1)
         lower = torch.bmm(down, window.flatten(2)).view(-1, DETECTOR_SIZE, _WINDOW, 3)
         squares = torch.bmm(across, lower.transpose(1, 2).flatten(2)).view(-1, DETECTOR_SIZE, DETECTOR_SIZE, 3)
         return as_input(squares.permute(0, 3, 2, 1).round(), dtype)
 
-    def crops(self, photos: Tensor, matrices: Tensor, views: Views) -> Tensor:
+    def crops(self, photos: Tensor, places: Tensor, views: Views) -> Tensor:
         """Cut squares out of photos, as gate.View does: bilinearly out of a view's averages.
 
-        Shapes: photos (N,), matrices (N, 2, 3) photo to crop -> (N, 3, 128, 128), whole grey levels from mid-grey.
+        Shapes: photos (N,), places (N, 2, 3) crop pixels to the photo's -> (N, 3, 128, 128), whole grey levels from
+        mid-grey.
         """
+        factor, origin = views.factor.view(-1, 1, 1, 1), views.origin[:, None, None]
         # A square of pixels is the mean of four places that are read bilinearly: exactly so of up to four pixels a
         # side, which is all that is left of larger ones at a smaller level.
-        factor = views.factor.view(-1, 1, 1)
-        level = (views.factor > 4).float() + (views.factor > 8).float()
-        shrunk = torch.exp2(level).view(-1, 1, 1)
+        level = (factor > 4).long() + (factor > 8).long()
+        shrunk = torch.exp2(level)
         side = (factor / shrunk).clamp_max(4)
         apart = ((side - 2) * (7 - side) / 6).clamp_min(0)
-        left, top = self._corners(level)
         steps = torch.arange(CROP_SIZE, device=factor.device) + 0.5
         middles = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1).view(1, -1, 2)
-        seen = apply(invert(matrices), middles)
-
-        def along(axis: int, end: Tensor) -> tuple[Tensor, Tensor]:
-            """Where two neighbours are read twice each, (N, 2, 2, P) pixels of the level, and their weights."""
-            start = views.origin[:, axis].view(-1, 1, 1)
-            place = (seen[:, None, :, axis] - start) / factor - 0.5
-            first = torch.floor(place)
-            both = torch.cat([first, first + 1], dim=1)
-            weights = 1 - (place - both).abs()
-            # Beyond the photo lies grey, and what fills no square is left out.
-            inside = (both >= 0) & (start + (both + 1) * factor <= end.view(-1, 1, 1))
-            centre = (start + (both + 0.5) * factor) / shrunk
-            return torch.stack([centre - apart, centre + apart], dim=2), weights * inside
-
-        x, across = along(0, self._fits[photos, 1])
-        y, down = along(1, self._fits[photos, 0])
-        x = x + left.view(-1, 1, 1, 1)
-        y = y + (top + photos * self._side).view(-1, 1, 1, 1)
-        # As one tall picture, so that a photo's crops may be any number.
+        # Between which neighbours each pixel lies in its view, along x and along y: (N, 2, P, 2).
+        seen = (apply(places, middles).unsqueeze(1) - origin) / factor - 0.5
+        first = torch.floor(seen)
+        neighbours = torch.cat([first, first + 1], dim=1)
+        ends = origin + (neighbours + 1) * factor
+        # Beyond the photo lies grey, and what fills no square is left out.
+        is_whole = (neighbours >= 0) & (ends <= self._fits[photos, None, None, :2])
+        across, down = ((1 - (seen - neighbours).abs()) * is_whole).unbind(-1)
+        centres = (ends - factor / 2) / shrunk + self._corners[level.view(-1, 1, 1)]
+        # Each is read twice along x, and twice along y. All photos are one tall picture, so that a photo's crops may
+        # be any number.
+        x, y = torch.stack([centres - apart, centres + apart], dim=2).unbind(-1)
         tall = self._picture.flatten(0, 1).permute(2, 0, 1).unsqueeze(0)
-        x, y = x * (2 / tall.shape[3]) - 1, y * (2 / tall.shape[2]) - 1
-        # By crop, neighbour and place along y, the same along x, pixel.
+        x = x * (2 / tall.shape[3]) - 1
+        y = (y + (photos * self._side).view(-1, 1, 1, 1)) * (2 / tall.shape[2]) - 1
+        # By crop, neighbour and reading along y, the same along x, pixel.
         shape = (len(photos), 2, 2, 2, 2, CROP_SIZE**2)
         grid = torch.stack([x[:, None, None].expand(shape), y[:, :, :, None, None].expand(shape)], dim=-1)
         found = functional.grid_sample(tall, grid.view(1, -1, CROP_SIZE, 2), align_corners=False)
@@ -159,25 +157,20 @@ class Atlas:
         crops = (averages * down.unsqueeze(2) * across.unsqueeze(1)).sum(dim=(2, 3)).round()
         return crops.view(3, -1, CROP_SIZE, CROP_SIZE).transpose(0, 1)
 
-    def _corners(self, level: Tensor) -> tuple[Tensor, Tensor]:
-        """Left and top of each level in the picture."""
-        is_small = level >= 1
-        # Level 1 is half as high as the canvas, level 2 a fourth, and so on.
-        return is_small * float(self._side), is_small * (1 - torch.exp2(1 - level)) * self._side
-
 
 def _resize_weights(before: Tensor, after: Tensor, start: Tensor) -> Tensor:
     """What each pixel of a side adds to each pixel of the resized side, by area, or bilinearly where it is enlarged.
 
-    Shapes: before, after (B,) pixels, start (B,) in the square -> (B, 192, 384).
+    Shapes: before, after (B, 2) pixels along x and y, start (B, 2) in the square -> (B, 2, 192, 384).
     """
-    ratio = (before / after).view(-1, 1, 1)
-    target = (torch.arange(DETECTOR_SIZE, device=before.device) - start.unsqueeze(1)).unsqueeze(2)
-    source = torch.arange(_WINDOW, device=before.device).view(1, 1, -1)
+    before, after, start = (values[:, :, None, None] for values in (before, after, start))
+    ratio = before / after
+    target = torch.arange(DETECTOR_SIZE, device=before.device).view(-1, 1) - start
+    source = torch.arange(_WINDOW, device=before.device)
     shared = torch.minimum(source + 1, (target + 1) * ratio) - torch.maximum(source, target * ratio)
-    place = ((target + 0.5) * ratio - 0.5).clamp_min(0).minimum((before - 1).view(-1, 1, 1))
+    place = ((target + 0.5) * ratio - 0.5).clamp_min(0).minimum(before - 1)
     weights = torch.where(ratio > 1, shared.clamp_min(0) / ratio, (1 - (source - place).abs()).clamp_min(0))
-    return weights * ((target >= 0) & (target < after.view(-1, 1, 1)))
+    return weights * ((target >= 0) & (target < after))
 
 
 def as_input(levels: Tensor, dtype: torch.dtype) -> Tensor:
@@ -213,34 +206,37 @@ def standardized(crops: Tensor, smoothing: Tensor) -> Tensor:
     return torch.floor(smoothing @ even @ smoothing.T + 0.5) - PADDING_VALUE
 
 
-def template(device: torch.device) -> Tensor:
-    """The five points' places in a crop, (5, 2), in its pixels."""
-    return torch.from_numpy(CROP_TEMPLATE * CROP_SIZE).float().to(device)
+class Template:
+    """Aligns faces' five points with their places in a crop, as preprocessing.crop_matrix() does."""
 
+    def __init__(self, device: torch.device) -> None:
+        places = torch.from_numpy(CROP_TEMPLATE * CROP_SIZE).float()
+        self._middle = places.mean(dim=0).to(device)
+        x, y = (places - places.mean(dim=0)).unbind(1)
+        # A similarity's a and b by the products of points and places.
+        self._products = torch.stack([torch.stack([x, y], 1).flatten(), torch.stack([y, -x], 1).flatten()], 1).to(
+            device
+        )
+        # The rows of a matrix, and of its transpose, from a and b.
+        self._rows = torch.tensor([[1.0, 0, 0, 1], [0, -1, 1, 0]]).to(device)
+        self._columns = torch.tensor([[1.0, 0, 0, 1], [0, 1, -1, 0]]).to(device)
 
-def similarity(source: Tensor, target: Tensor) -> Tensor:
-    """preprocessing.similarity() for a batch. Shapes: source (N, P, 2), target (P, 2) -> (N, 2, 3)."""
-    middle, goal = source.mean(dim=1), target.mean(dim=0)
-    x, y = (source - middle.unsqueeze(1)).unbind(-1)
-    u, v = (target - goal).unbind(-1)
-    size = (x.square() + y.square()).sum(dim=1).clamp_min(1e-9)
-    a, b = (x * u + y * v).sum(dim=1) / size, (x * v - y * u).sum(dim=1) / size
-    linear = torch.stack([torch.stack([a, -b], dim=-1), torch.stack([b, a], dim=-1)], dim=1)
-    shift = goal - (linear @ middle.unsqueeze(-1)).squeeze(-1)
-    return torch.cat([linear, shift.unsqueeze(-1)], dim=-1)
+    def matrices(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Points (N, 5, 2) -> the similarities (N, 2, 3) to crop pixels, and back. Of points that coincide nothing is
+        asked but numbers."""
+        middle = points.mean(dim=1)
+        centred = (points - middle.unsqueeze(1)).flatten(1)
+        factors = centred @ self._products / centred.square().sum(dim=1, keepdim=True).clamp_min(1e-9)
+        size = factors.square().sum(dim=1, keepdim=True).clamp_min(1e-12)
+        there = (factors @ self._rows).view(-1, 2, 2)
+        back = (factors / size @ self._columns).view(-1, 2, 2)
+        shift = self._middle.view(1, 2, 1) - there @ middle.unsqueeze(2)
+        return torch.cat([there, shift], dim=2), torch.cat([back, -(back @ shift)], dim=2)
 
 
 def apply(matrices: Tensor, points: Tensor) -> Tensor:
     """Map points by affine matrices. Shapes: matrices (N, 2, 3), points (N or 1, P, 2) -> (N, P, 2)."""
     return points @ matrices[:, :, :2].transpose(1, 2) + matrices[:, None, :, 2]
-
-
-def invert(matrices: Tensor) -> Tensor:
-    """The similarities (N, 2, 3) the other way round. Of one without an extent nothing is asked but numbers."""
-    a, b = matrices[:, 0, 0], matrices[:, 1, 0]
-    size = (a.square() + b.square()).clamp_min(1e-12)
-    linear = torch.stack([torch.stack([a, b], dim=-1), torch.stack([-b, a], dim=-1)], dim=1) / size.view(-1, 1, 1)
-    return torch.cat([linear, -(linear @ matrices[:, :, 2:])], dim=-1)
 
 
 def shrinkage(matrices: Tensor) -> Tensor:

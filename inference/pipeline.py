@@ -15,15 +15,13 @@ from torch.nn import functional
 
 from inference.atlas import (
     Atlas,
+    Template,
     Views,
     apply,
     as_input,
-    invert,
     shrinkage,
-    similarity,
     smoothing_matrix,
     standardized,
-    template,
 )
 from inference.gate import (
     DARK_HIGHLIGHT,
@@ -44,13 +42,15 @@ Values = TypeVar("Values")
 
 # Candidates of a batch there is room for, for each of its photos: twice as many as they have in the mean.
 _ROOM = 3
+# Candidates that hide others, which hide others in turn, are rare beyond two.
+_PASSES = 4
 
 
 class Candidates(NamedTuple):
     """The best of a batch, of all photos the best ones first.
 
     Shapes: place (M,), counted over (B, 16); photo (M,), is_there (M,), score (M,), box (M, 4) and points (M, 5, 2) in
-    decoded pixels; is_all (B,): whether there was room for all of a photo.
+    decoded pixels; is_all (B,): whether all of a photo are certain and had room.
     """
 
     place: Tensor
@@ -137,15 +137,15 @@ class Pipeline:
         weight = next(gate.parameters())
         self._dtype = weight.dtype
         # In a graph nothing may come from the host.
-        self._template, self._smoothing = template(weight.device), smoothing_matrix().to(weight.device)
+        self._template, self._smoothing = Template(weight.device), smoothing_matrix().to(weight.device)
 
     def __call__(self, pixels: Tensor, fits: Tensor) -> Tensor:
         """Findings as one table. Shapes: as PhotoBatch's -> (B, C) float32."""
         atlas = Atlas(pixels, fits)
         found = self._candidates(self._gate.detector(atlas.squares(self._dtype)), fits)
-        matrices = similarity(found.points, self._template)
+        matrices, places = self._template.matrices(found.points)
         views = _views(found, matrices, fits)
-        checks = self._gate.verifier(self._input(atlas.crops(found.photo, matrices, views)))
+        checks = self._gate.verifier(self._input(atlas.crops(found.photo, places, views)))
         covered = torch.sigmoid(checks.covered)
         score = found.score * torch.sigmoid(checks.face)
         is_real = found.is_there & (score >= self._thresholds["face"])
@@ -156,20 +156,20 @@ class Pipeline:
             spread = values.new_zeros(len(pixels) * MAX_CANDIDATES)
             return spread.index_copy(0, found.place, values * is_real).view(-1, MAX_CANDIDATES)
 
-        areas, places = by_photo(width * height).topk(2)
-        slots = by_photo(torch.arange(len(is_real), device=pixels.device)).gather(1, places[:, :1]).squeeze(1)
+        areas, largest = by_photo(width * height).topk(2)
+        slots = by_photo(torch.arange(len(is_real), device=pixels.device)).gather(1, largest[:, :1]).squeeze(1)
         is_large = by_photo(torch.maximum(width, height)).amax(1) >= SMALL_SHARE * fits[:, :2].amax(1)
         is_clear = by_photo((covered < self._thresholds["covered"]).float()).amax(1) > 0
 
         # From here on each photo's own face.
         photos = torch.arange(len(pixels), device=pixels.device)
-        points = apply(invert(matrices[slots]), checks.points[slots] * CROP_SIZE)
-        aligned = similarity(points, self._template)
+        points = apply(places[slots], checks.points[slots] * CROP_SIZE)
+        aligned, places = self._template.matrices(points)
         views = Views(*(values[slots] for values in views))
-        crops = atlas.crops(photos, aligned, _averaged(views, aligned))
-        realigned = apply(invert(aligned), self._seen_again(crops))
-        again = similarity(realigned, self._template)
-        final = atlas.crops(photos, again, _averaged(views, again))
+        crops = atlas.crops(photos, places, _averaged(views, aligned))
+        realigned = apply(places, self._seen_again(crops))
+        again, places = self._template.matrices(realigned)
+        final = atlas.crops(photos, places, _averaged(views, again))
         rating = rated(self._parts, self._types, self._input(final), self._input(standardized(final, self._smoothing)))
         findings = Findings(
             is_settled=(found.is_all & is_large & is_clear),
@@ -213,7 +213,7 @@ class Pipeline:
         )
         half = boxes[..., 2:] / 2
         boxes = torch.cat([boxes[..., :2] - half, boxes[..., :2] + half], dim=-1)
-        kept = _distinct(boxes, score > 0)
+        kept, is_certain = _distinct(boxes, score > 0)
         rank = kept.cumsum(1)
         kept = kept & (rank <= MAX_VERIFIED)
         # The best of each photo come first, so that only photos with many go without some of them.
@@ -231,7 +231,7 @@ class Pipeline:
             score.flatten()[place],
             box.flatten(1),
             (points.flatten(0, 1)[place].view(-1, 5, 2) - origin) / scale,
-            is_all=(taken == kept).all(1),
+            is_all=(taken == kept).all(1) & is_certain,
         )
 
     def _seen_again(self, crops: Tensor) -> Tensor:
@@ -256,7 +256,7 @@ def _views(found: Candidates, matrices: Tensor, fits: Tensor) -> Views:
     """Each candidate's surroundings, as gate.View takes them."""
     low, high = found.box.view(-1, 2, 2).unbind(1)
     reach = VIEW_REACH * (high - low).amax(1, keepdim=True)
-    last = fits[found.photo, :2].flip(1) - 1
+    last = fits[found.photo, :2] - 1
     return Views(torch.floor(((low + high) / 2 - reach).clamp_min(0).minimum(last)), shrinkage(matrices).clamp_min(1))
 
 
@@ -265,8 +265,11 @@ def _averaged(views: Views, matrices: Tensor) -> Views:
     return Views(views.origin, views.factor * torch.floor(shrinkage(matrices) / views.factor).clamp_min(1))
 
 
-def _distinct(boxes: Tensor, is_there: Tensor) -> Tensor:
-    """Which boxes do not overlap a better one that does not either. Shapes: boxes (B, N, 4), the best first, (B, N)."""
+def _distinct(boxes: Tensor, is_there: Tensor) -> tuple[Tensor, Tensor]:
+    """Which boxes do not overlap a better one that does not either, and for which photos that is certain.
+
+    Shapes: boxes (B, N, 4), the best first, is_there (B, N) -> (B, N), (B,).
+    """
     low = torch.maximum(boxes[:, :, None, :2], boxes[:, None, :, :2])
     high = torch.minimum(boxes[:, :, None, 2:], boxes[:, None, :, 2:])
     shared = (high - low).clamp_min(0).prod(-1)
@@ -274,11 +277,11 @@ def _distinct(boxes: Tensor, is_there: Tensor) -> Tensor:
     iou = shared / (area[:, :, None] + area[:, None, :] - shared).clamp_min(1e-9)
     # Row by column: whether the one in the row, which is better, hides the one in the column.
     hides = ((iou >= SAME_FACE_IOU) & is_there[:, :, None]).float().triu(1)
-    kept = is_there
-    # Each pass settles one more of them for certain.
-    for _ in range(boxes.shape[1] - 1):
-        kept = is_there & (torch.bmm(kept.float().unsqueeze(1), hides).squeeze(1) == 0)
-    return kept
+    before, kept = is_there, is_there
+    # Each pass settles at least one more of them, and all once it changes nothing.
+    for _ in range(_PASSES):
+        before, kept = kept, is_there & (torch.bmm(kept.float().unsqueeze(1), hides).squeeze(1) == 0)
+    return kept, (kept == before).all(1)
 
 
 def _is_dark(crops: Tensor) -> Tensor:
