@@ -55,8 +55,8 @@ from inference.weights import PACKAGED_WEIGHTS
 _PRECISION = {"cuda": torch.float16}
 # Height and width of a photo as it often arrives after decoding.
 _WARM_UP_SIZE = (640, 480)
-# On a GPU, where more at a time are no faster, and their views take 2 GB.
-_LARGEST_BATCH = 64
+# On a GPU, where the views of so many large photos take 3 GB.
+_LARGEST_BATCH = 32
 
 
 _OnDevice = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -197,6 +197,8 @@ class Engine:
 
     def _analyze_here(self, photos: Sequence[DecodedPhoto]) -> list[FaceAnalysis | InferenceError]:
         """With OpenCV, and as many looks as each photo needs."""
+        if not photos:
+            return []
         faces = self.gate.find_faces(photos)
         found = [(photo, face) for photo, face in zip(photos, faces, strict=True) if isinstance(face, AlignedFace)]
         shown, aligned = [photo for photo, _ in found], [face for _, face in found]

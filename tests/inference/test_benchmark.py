@@ -41,6 +41,9 @@ def test_the_stages_are_timed_on_photos_with_a_face(portraits, tmp_path: Path) -
     assert medians["limit"] < medians["whole"]
     assert 0 < report["of_limit"] < 1
     assert report["photos_per_second"] > 0
+    # Of what is asked of a GPU, the processor shows that it is measured.
+    assert 0 < report["loaded_of_nets"] < 1
+    assert "asked of a GPU only" in output.getvalue()
 
 
 @pytest.mark.usefixtures("threads")
