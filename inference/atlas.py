@@ -159,7 +159,8 @@ class Atlas:
         shape = (len(photos), 2, 2, 2, 2, CROP_SIZE**2)
         grid = torch.stack([x[:, None, None].expand(shape), y[:, :, :, None, None].expand(shape)], dim=-1)
         found = functional.grid_sample(tall, grid.view(1, -1, CROP_SIZE, 2), align_corners=False)
-        averages = torch.floor(found.view(3, *shape).mean(dim=(3, 5)) + 0.5)
+        # Halves become the larger grey level, also where the place of a pixel in a tall picture was rounded.
+        averages = torch.floor(found.view(3, *shape).mean(dim=(3, 5)) + 0.51)
         crops = (averages * down.unsqueeze(2) * across.unsqueeze(1)).sum(dim=(2, 3)).round()
         return crops.view(3, -1, CROP_SIZE, CROP_SIZE).transpose(0, 1)
 
