@@ -47,7 +47,17 @@ from inference.nets.gate import GateNet
 from inference.nets.parts import PartsNet, part_boxes
 from inference.nets.types import TypesNet
 from inference.pipeline import Findings, Pipeline, findings_of, rated
-from inference.preprocessing import CROP_SIZE, Floats, Pixels, apply, crop_matrix, invert, standardized, to_tensor
+from inference.preprocessing import (
+    CROP_SIZE,
+    Floats,
+    Pixels,
+    apply,
+    crop_matrix,
+    invert,
+    mirrored,
+    standardized,
+    to_tensor,
+)
 from inference.registry import MODELS, Manifest, RegistryError
 from inference.weights import PACKAGED_WEIGHTS
 
@@ -188,9 +198,10 @@ class Engine:
         """Parts and types of each face."""
         if not faces:
             return []
-        crops = self.tensor([face.crop for face in faces])
-        even = self.tensor([standardized(face.crop) for face in faces])
-        columns = rated(self._parts, self._types, crops, even)
+        crops = [face.crop for face in faces]
+        even = [standardized(crop) for crop in crops]
+        both, even_both = (self.tensor([*each, *map(mirrored, each)]) for each in (crops, even))
+        columns = rated(self._parts, self._types, both, even_both)
         return [
             FaceRating(*values) for values in zip(*(column.cpu().double().numpy() for column in columns), strict=True)
         ]

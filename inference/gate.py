@@ -31,6 +31,7 @@ from inference.preprocessing import (
     invert,
     letterbox,
     mirror_points,
+    mirrored,
     shrinkage,
     to_tensor,
     warp,
@@ -222,6 +223,8 @@ class Gate:
 
     def look(self, photos: Sequence[DecodedPhoto], look: Look) -> list[list[Proposal]]:
         """What may be a face in each photo, the largest first, each looked at closely."""
+        if not photos:
+            return []
         candidates = self.candidates([photo.pixels for photo in photos], look)
         points = [candidate.points for own in candidates for candidate in own]
         matrices = iter(crop_matrix(np.reshape(points, (-1, 5, 2))))
@@ -323,7 +326,7 @@ class Gate:
         crops = [face.crop for face in faces if isinstance(face, AlignedFace)]
         if not crops:
             return list(faces)
-        checks = self.verify([*crops, *(np.ascontiguousarray(crop[:, ::-1]) for crop in crops)])
+        checks = self.verify([*crops, *map(mirrored, crops)])
         seen = np.stack([check.points for check in checks])
         matrices = np.stack([face.matrix for face in faces if isinstance(face, AlignedFace)])
         points = apply(invert(matrices), (seen[: len(crops)] + mirror_points(seen[len(crops) :], CROP_SIZE)) / 2)

@@ -103,12 +103,12 @@ class Rated(NamedTuple):
 def rated(parts: PartsNet, types: TypesNet, crops: Tensor, even: Tensor) -> Rated:
     """Rate faces. A face and its mirror image are rated alike by averaging both.
 
-    Shapes: crops and even, the same standardized, (N, 3, 128, 128).
+    Shapes: crops, then their mirror images, and even, the same standardized, (2 N, 3, 128, 128).
     """
-    found = parts(both_ways(crops))
+    found = parts(crops)
     lines, mirrored = found.position.chunk(2)
     lines = (lines + mirror_lines(mirrored)) / 2
-    said = types(both_ways(even), torch.cat([part_boxes(lines), part_boxes(mirror_lines(lines))]))
+    said = types(even, torch.cat([part_boxes(lines), part_boxes(mirror_lines(lines))]))
     spreads, mirrored = found.spread.chunk(2)
     # A mirror image's left edge is the face's right one.
     spreads = (spreads + torch.cat([mirrored[:, :2].flip(1), mirrored[:, 2:]], dim=1)) / 2
@@ -170,7 +170,8 @@ class Pipeline:
         realigned = apply(places, self._seen_again(crops))
         again, places = self._template.matrices(realigned)
         final = atlas.crops(photos, places, _averaged(views, again))
-        rating = rated(self._parts, self._types, self._input(final), self._input(standardized(final, self._smoothing)))
+        even = standardized(final, self._smoothing)
+        rating = rated(self._parts, self._types, both_ways(self._input(final)), both_ways(self._input(even)))
         findings = Findings(
             is_settled=(found.is_all & is_large & is_clear),
             other_area=areas[:, 1],

@@ -91,11 +91,16 @@ def averaged(pixels: Pixels, factor: int) -> Pixels:
     return pixels
 
 
+def mirrored(pixels: Pixels) -> Pixels:
+    """A picture's mirror image, left and right."""
+    return np.asarray(cv2.flip(pixels, 1), np.uint8)
+
+
 def mirror_points(points: Floats, width: float) -> Floats:
     """Five points (..., 5, 2) after their image of this width was mirrored: left and right swap names too."""
-    mirrored = points[..., [1, 0, 2, 4, 3], :]
-    mirrored[..., 0] = width - mirrored[..., 0]
-    return mirrored
+    swapped = points[..., [1, 0, 2, 4, 3], :]
+    swapped[..., 0] = width - swapped[..., 0]
+    return swapped
 
 
 def similarity(source: Floats, target: Floats) -> Floats:
@@ -192,7 +197,9 @@ def standardized(crop: Pixels) -> Pixels:
     Exposure, compression and size say nothing of a person, and a type should not hang on them.
     Shapes: (128, 128, 3) -> (128, 128, 3).
     """
-    gain = float(np.clip(BRIGHTNESS / max(crop[FACE_ROWS, FACE_COLUMNS].mean(), 1), *GAINS))
+    # OpenCV averages bytes many times as fast as NumPy.
+    level = sum(cv2.mean(crop[FACE_ROWS, FACE_COLUMNS])[:3]) / 3
+    gain = float(np.clip(BRIGHTNESS / max(level, 1), *GAINS))
     even = np.asarray(cv2.convertScaleAbs(crop, alpha=gain), np.uint8)
     return np.asarray(cv2.GaussianBlur(even, (0, 0), SMOOTHING), np.uint8)
 
@@ -224,4 +231,5 @@ def to_tensor(
         # Only from pinned memory does a copy leave the processor free.
         batch = batch.pin_memory()
     batch = batch.to(device, non_blocking=True)
-    return batch.permute(0, 3, 1, 2).to(dtype).sub_(PADDING_VALUE).div_(PADDING_VALUE)
+    # A float makes floats of the bytes as it is subtracted.
+    return (batch.permute(0, 3, 1, 2) - float(PADDING_VALUE)).div_(PADDING_VALUE).to(dtype)
