@@ -1,7 +1,7 @@
-"""The views that the nets see, made with torch where the nets run: what preprocessing makes with OpenCV, for a batch.
+"""The views that the nets see, made with torch where the nets run, for a batch.
 
-All shapes follow from the batch's, and nothing is read back: a GPU is never waited for, and all of it can be
-captured as one CUDA graph.
+They are what preprocessing and gate.View make with OpenCV one by one, which is also what the nets were trained on, to
+within a grey level here and there.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Decoded photos in, analyses out: gate, then parts, then types, on a batch.
 
 The detector sees the whole photo, letterboxed; all later nets see one face, turned upright. Every
-photo gets one result or one error, in the order given.
+photo gets one result or one error, in the order given. On a GPU the first look at a photo, and what follows from it, is
+torch's work alone; what calls for another look is looked at with OpenCV, as all is on a processor.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Photos on a device in, one table of numbers out, without a wait in between: all that most photos need.
 
 It looks once at each photo, as the gate does first, and rates its largest real face, whether that will be refused or
-not.
+not. All of it can be recorded as a CUDA graph: shapes follow from the batch's alone, nothing is read back, and no
+number of the host becomes a tensor on the way, as it would as torch.where()'s value or in a list of indices.
 """
 
 from __future__ import annotations
@@ -219,7 +220,7 @@ class Pipeline:
         kept = kept & (rank <= MAX_VERIFIED)
         # The best of each photo come first, so that only photos with many go without some of them.
         room = max(_ROOM * len(heat), MAX_VERIFIED)
-        place = torch.where(kept, rank, MAX_CANDIDATES + 1).flatten().argsort(stable=True)[:room]
+        place = rank.masked_fill(~kept, MAX_CANDIDATES + 1).flatten().argsort(stable=True)[:room]
         photo = torch.div(place, MAX_CANDIDATES, rounding_mode="floor")
         is_there = kept.flatten()[place]
         taken = torch.zeros_like(kept.flatten()).index_copy(0, place, is_there).view_as(kept)
