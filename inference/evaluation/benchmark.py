@@ -41,13 +41,13 @@ class Report:
 
     photos_per_second: of the engine, which decodes the next batch meanwhile.
     of_limit: decoding and the nets alone, as a share of the whole.
-    loaded_of_nets: photos a second that are decoded and on the device already, as a share of what the nets alone do.
+    loaded_of_nets: on a GPU, photos a second that are decoded and there already, as a share of what the nets alone do.
     """
 
     stages: list[Stage]
     photos_per_second: float
     of_limit: float
-    loaded_of_nets: float
+    loaded_of_nets: float | None
 
 
 def measure(engine: Engine, photos: Sequence[bytes], *, limits: PhotoLimits, batch: int, rounds: int) -> Report:
@@ -56,7 +56,7 @@ def measure(engine: Engine, photos: Sequence[bytes], *, limits: PhotoLimits, bat
     The stages take turns, so that a slow spell of the machine hits all alike. The first round warms up.
     """
     batches = [
-        _Batch.of(engine, list(islice(cycle(photos), start, start + batch)), limits) for start in _starts(photos, batch)
+        Batch.of(engine, list(islice(cycle(photos), start, start + batch)), limits) for start in _starts(photos, batch)
     ]
     times = _in_turns(
         {
@@ -82,7 +82,8 @@ def measure(engine: Engine, photos: Sequence[bytes], *, limits: PhotoLimits, bat
         stages,
         throughput(engine, photos, limits=limits, batch=batch, count=batch * rounds),
         _share(times),
-        loaded_of_nets(engine, batches, rounds),
+        # A processor makes the views with OpenCV, which torch would take many times as long for.
+        loaded_of_nets(engine, batches, rounds) if batches[0].squares.is_cuda else None,
     )
 
 
@@ -104,7 +105,7 @@ def throughput(engine: Engine, photos: Sequence[bytes], *, limits: PhotoLimits, 
         return count / (time.perf_counter() - started)
 
 
-def loaded_of_nets(engine: Engine, batches: Sequence[_Batch], rounds: int) -> float:
+def loaded_of_nets(engine: Engine, batches: Sequence[Batch], rounds: int) -> float:
     """Photos a second from decoded photos on the device to their answers, by the nets' own photos a second.
 
     Both work through the same batches, a few at a time, since a GPU's next batch is under way while one is judged, and
@@ -125,7 +126,7 @@ def loaded_of_nets(engine: Engine, batches: Sequence[_Batch], rounds: int) -> fl
 
 
 @dataclass(frozen=True, slots=True)
-class _Batch:
+class Batch:
     """What each stage takes in."""
 
     photos: list[bytes]
@@ -135,7 +136,7 @@ class _Batch:
     crops: torch.Tensor
 
     @classmethod
-    def of(cls, engine: Engine, photos: list[bytes], limits: PhotoLimits) -> _Batch:
+    def of(cls, engine: Engine, photos: list[bytes], limits: PhotoLimits) -> Batch:
         decoded = [decode(photo, limits) for photo in photos]
         faces = []
         for face in engine.gate.find_faces(decoded):
@@ -164,7 +165,7 @@ def _starts(photos: Sequence[bytes], batch: int) -> range:
 
 
 def _in_turns(
-    stages: Mapping[str, Callable[[_Batch], object]], batches: Sequence[_Batch], rounds: int
+    stages: Mapping[str, Callable[[Batch], object]], batches: Sequence[Batch], rounds: int
 ) -> dict[str, list[float]]:
     """Milliseconds a photo of each stage, by round."""
     times: dict[str, list[float]] = {name: [] for name in stages}
