@@ -1,20 +1,22 @@
 """Decoded photos in, analyses out: gate, then parts, then types, on a batch.
 
 The detector sees the whole photo, letterboxed; all later nets see one face, turned upright. Every
-photo gets one result or one error, in the order given.
+photo gets one result or one error, in the order given. On a GPU the first look at a photo, and what follows from it, is
+torch's work alone; what calls for another look is looked at with OpenCV, as all is on a processor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import torch
-from torch.nn import functional
 
+from inference.atlas import LONGEST_SIDE, PhotoBatch
 from inference.contracts import (
     Box,
     DetectedFace,
@@ -29,11 +31,34 @@ from inference.contracts import (
     RefusalReason,
 )
 from inference.decoding import DecodedPhoto
-from inference.gate import CLOSER, WHOLE, AlignedFace, Gate, View, is_cut_off
+from inference.gate import (
+    CLOSER,
+    DOMINANT_AREA_RATIO,
+    WHOLE,
+    AlignedFace,
+    Face,
+    Gate,
+    Quality,
+    View,
+    are_cut_off,
+    frames_of,
+)
+from inference.graphs import Recorded
 from inference.nets.gate import GateNet
-from inference.nets.parts import PartsNet, mirror_lines, part_boxes
+from inference.nets.parts import PartsNet, part_boxes
 from inference.nets.types import TypesNet
-from inference.preprocessing import CROP_SIZE, Floats, Pixels, apply, invert, standardized, to_tensor
+from inference.pipeline import Findings, Pipeline, findings_of, rated
+from inference.preprocessing import (
+    CROP_SIZE,
+    Floats,
+    Pixels,
+    apply,
+    crop_matrix,
+    invert,
+    mirrored,
+    standardized,
+    to_tensor,
+)
 from inference.registry import MODELS, Manifest, RegistryError
 from inference.weights import PACKAGED_WEIGHTS
 
@@ -41,6 +66,11 @@ from inference.weights import PACKAGED_WEIGHTS
 _PRECISION = {"cuda": torch.float16}
 # Height and width of a photo as it often arrives after decoding.
 _WARM_UP_SIZE = (640, 480)
+# On a GPU, where the views of so many large photos take 3 GB.
+_LARGEST_BATCH = 32
+
+
+_OnDevice = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +84,23 @@ class FaceRating:
     line_spreads: Floats
     probabilities: Floats
     embedding: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPhotos:
+    """Photos, and the same on the device."""
+
+    photos: Sequence[DecodedPhoto]
+    batch: PhotoBatch
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """Photos, and the table of what is found in them, which is there on arrival."""
+
+    photos: Sequence[DecodedPhoto]
+    table: torch.Tensor
+    arrival: torch.cuda.Event | None
 
 
 def _existing(name: str) -> torch.device:
@@ -87,6 +134,10 @@ class Engine:
         self.gate = Gate(gate.net, thresholds, limits or PhotoLimits(), self._device, self._dtype)
         self._parts = parts.net.to(self._device, self._dtype)
         self._types = types.net.to(self._device, self._dtype)
+        pipeline = Pipeline(gate.net, self._parts, self._types, thresholds)
+        is_on_gpu = self._device.type == "cuda"
+        self._find: _OnDevice = Recorded(pipeline) if is_on_gpu else pipeline
+        self._run_nets: _OnDevice = Recorded(pipeline.nets_alone) if is_on_gpu else pipeline.nets_alone
         self.manifests: dict[str, Manifest] = {
             each.name: each for each in (gate.manifest, parts.manifest, types.manifest)
         }
@@ -100,19 +151,36 @@ class Engine:
         crop = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)
         self.gate.verify([crop])
         self.rate([AlignedFace(np.zeros(4), np.zeros((5, 2)), 0.0, np.zeros((2, 3)), crop, View(crop, 0, 0, 1.0))])
+        if self._device.type == "cuda":
+            self.analyze([photo])
 
     def analyze(self, photos: Sequence[DecodedPhoto]) -> list[FaceAnalysis | InferenceError]:
         """One analysis or one refusal for each photo."""
-        faces = self.gate.find_faces(photos)
-        found = [face for face in faces if isinstance(face, AlignedFace)]
-        answers = iter(self.rate(found))
-        results: list[FaceAnalysis | InferenceError] = []
-        for photo, face in zip(photos, faces, strict=True):
-            if isinstance(face, InferenceError):
-                results.append(face)
-                continue
-            results.append(self._judge(photo, face, next(answers)))
-        return results
+        if self._device.type != "cuda":
+            return self._analyze_here(photos)
+        is_short = [max(photo.pixels.shape) <= LONGEST_SIDE for photo in photos]
+        short = [photo for photo, fits in zip(photos, is_short, strict=True) if fits]
+        batches = (self.load(short[start : start + _LARGEST_BATCH]) for start in range(0, len(short), _LARGEST_BATCH))
+        loaded = chain.from_iterable(self.stream(batches))
+        here = iter(self._analyze_here([photo for photo, fits in zip(photos, is_short, strict=True) if not fits]))
+        return [next(loaded if fits else here) for fits in is_short]
+
+    def load(self, photos: Sequence[DecodedPhoto]) -> LoadedPhotos:
+        """Bring photos, none longer than LONGEST_SIDE, to the device. They may still be on their way."""
+        # What is recorded takes a while and memory, so there are few sizes.
+        size = 1 << (len(photos) - 1).bit_length() if self._device.type == "cuda" else len(photos)
+        return LoadedPhotos(photos, PhotoBatch.of(photos, self._device, size))
+
+    def stream(self, batches: Iterable[LoadedPhotos]) -> Iterator[list[FaceAnalysis | InferenceError]]:
+        """Each batch's analyses or refusals, by torch alone. The next batch is under way while one is judged."""
+        begun: _Begun | None = None
+        for batch in batches:
+            upcoming = self._begin(batch)
+            if begun is not None:
+                yield self._finish(begun)
+            begun = upcoming
+        if begun is not None:
+            yield self._finish(begun)
 
     def tensor(self, images: Sequence[Pixels]) -> torch.Tensor:
         """Images (H, W, 3) as the nets take them."""
@@ -124,98 +192,157 @@ class Engine:
 
         Shapes: squares (B, 3, 192, 192), crops (B, 3, 128, 128), as tensor() makes them.
         """
-        gate = self.gate.net
-        gate.detector(squares)
-        gate.verifier(crops)
-        both = torch.cat([crops, crops.flip(-1)]).contiguous(memory_format=torch.channels_last)
-        gate.verifier(both)
-        self._types(both, part_boxes(self._parts(both).position))
+        self._run_nets(squares, crops)
 
     @torch.inference_mode()
     def rate(self, faces: Sequence[AlignedFace]) -> list[FaceRating]:
-        """Parts and types of each face. A face and its mirror image are rated alike by averaging both."""
+        """Parts and types of each face."""
         if not faces:
             return []
-        found = self._parts(self._both_ways([face.crop for face in faces]))
-        position, mirrored = found.position.chunk(2)
-        position = (position + mirror_lines(mirrored)) / 2
-        rated = self._types(
-            self._both_ways([standardized(face.crop) for face in faces]),
-            torch.cat([part_boxes(position), part_boxes(mirror_lines(position))]),
-        )
-        embedding = functional.normalize(_mean_of_mirrored(rated.embedding), dim=-1)
-        spread, mirrored_spread = found.spread.chunk(2)
-        # A mirror image's left edge is the face's right one.
-        spread = (spread + mirrored_spread[:, [1, 0, 2, 3, 4]]) / 2
-        columns = (position, spread, _mean_of_mirrored(rated.probabilities), embedding)
+        crops = [face.crop for face in faces]
+        even = [standardized(crop) for crop in crops]
+        both, even_both = (self.tensor([*each, *map(mirrored, each)]) for each in (crops, even))
+        columns = rated(self._parts, self._types, both, even_both)
         return [
             FaceRating(*values) for values in zip(*(column.cpu().double().numpy() for column in columns), strict=True)
         ]
 
-    def _both_ways(self, crops: Sequence[Pixels]) -> torch.Tensor:
-        """Crops, then their mirror images."""
-        tensor = self.tensor(crops)
-        return torch.cat([tensor, tensor.flip(-1)]).contiguous(memory_format=torch.channels_last)
+    def _analyze_here(self, photos: Sequence[DecodedPhoto]) -> list[FaceAnalysis | InferenceError]:
+        """With OpenCV, and as many looks as each photo needs."""
+        if not photos:
+            return []
+        faces = self.gate.find_faces(photos)
+        found = [(photo, face) for photo, face in zip(photos, faces, strict=True) if isinstance(face, AlignedFace)]
+        shown, aligned = [photo for photo, _ in found], [face for _, face in found]
+        answers = iter(self._judge(shown, aligned, self.rate(aligned)))
+        return [face if isinstance(face, InferenceError) else next(answers) for face in faces]
 
-    def _judge(self, photo: DecodedPhoto, face: AlignedFace, rating: FaceRating) -> FaceAnalysis | PhotoRefused:
-        xl, xr, yb, yn, yc = rating.lines
-        if not (xl < xr and yb < yn < yc) or rating.line_spreads.max() > self._max_line_spread:
-            return PhotoRefused(RefusalReason.PARTS_NOT_FOUND)
+    @torch.inference_mode()
+    def _begin(self, loaded: LoadedPhotos) -> _Begun:
+        table = self._find(loaded.batch.pixels, loaded.batch.fits)
+        if not table.is_cuda:
+            return _Begun(loaded.photos, table, None)
+        with torch.cuda.device(table.device):
+            copied = torch.empty(table.shape, pin_memory=True).copy_(table, non_blocking=True)
+            arrival = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            arrival.record()
+        return _Begun(loaded.photos, copied, arrival)
+
+    def _finish(self, begun: _Begun) -> list[FaceAnalysis | InferenceError]:
+        if begun.arrival is not None:
+            begun.arrival.synchronize()
+        photos = begun.photos
+        found = Findings(*(column.numpy() for column in findings_of(begun.table[: len(photos)].double())))
+        is_settled = found.is_settled > 0
+        settled = [photo for photo, is_done in zip(photos, is_settled, strict=True) if is_done]
+        others = [photo for photo, is_done in zip(photos, is_settled, strict=True) if not is_done]
+        judged = iter(self._judge_findings(settled, Findings(*(column[is_settled] for column in found))))
+        seen_again = iter(self._analyze_here(others))
+        return [next(judged if is_done else seen_again) for is_done in is_settled]
+
+    def _judge_findings(
+        self, photos: Sequence[DecodedPhoto], found: Findings[Floats]
+    ) -> list[FaceAnalysis | InferenceError]:
+        """What the gate, and then the part finder, have against what was found in photos."""
+        if not photos:
+            return []
+        seen = [
+            Face(*values)
+            for values in zip(found.box, found.points, found.score, crop_matrix(found.points), strict=True)
+        ]
+        qualities = [Quality(*values) for values in zip(found.covered, found.blurred, found.is_dark > 0, strict=True)]
+        areas = (found.box[:, 2:] - found.box[:, :2]).prod(axis=1)
+        again = crop_matrix(found.realigned)
+        faces = [Face(*values) for values in zip(found.box, found.realigned, found.score, again, strict=True)]
+        ratings = [
+            FaceRating(*values)
+            for values in zip(found.lines, found.spreads, found.probabilities, found.embedding, strict=True)
+        ]
+        reasons = self.gate.why_unusable(photos, seen, qualities)
+        return [
+            PhotoRefused(RefusalReason.MULTIPLE_FACES) if has_rival else PhotoRefused(reason) if reason else answer
+            for has_rival, reason, answer in zip(
+                areas < DOMINANT_AREA_RATIO * found.other_area,
+                reasons,
+                self._judge(photos, faces, ratings),
+                strict=True,
+            )
+        ]
+
+    def _judge(
+        self, photos: Sequence[DecodedPhoto], faces: Sequence[Face], ratings: Sequence[FaceRating]
+    ) -> list[FaceAnalysis | PhotoRefused]:
+        """An analysis of each photo's face, or why its parts cannot be rated."""
+        if not photos:
+            return []
+        lines, spreads = np.stack([own.lines for own in ratings]), np.stack([own.line_spreads for own in ratings])
+        matrices = np.stack([face.matrix for face in faces])
+        scales = np.array([photo.scale for photo in photos])[:, None]
+        sizes = np.array([(photo.width, photo.height) for photo in photos], np.float64)
+        xl, xr, yb, yn, yc = lines.T
+        is_ordered = (xl < xr) & (yb < yn) & (yn < yc) & (spreads.max(axis=1) <= self._max_line_spread)
         middle = (xl + xr) / 2
-        outline = np.array([[middle, yb], [middle, yc]]) * CROP_SIZE
-        if is_cut_off(outline, face.matrix, photo):
-            return PhotoRefused(RefusalReason.FACE_CUT_OFF)
-        face_box = _clip(face.box * photo.scale, photo)
-        whole, upper, lower = (
-            _box_in_photo(box, face.matrix, photo)
-            for box in part_boxes(torch.from_numpy(rating.lines)).numpy() * CROP_SIZE
-        )
-        if face_box is None or whole is None or upper is None or lower is None:
-            return PhotoRefused(RefusalReason.PARTS_NOT_FOUND)
+        outlines = np.stack([np.stack([middle, yb], axis=1), np.stack([middle, yc], axis=1)], axis=1) * CROP_SIZE
+        is_cut_off = are_cut_off(outlines, matrices, frames_of(photos))
+        part = _boxes_in_photos(part_boxes(torch.from_numpy(lines)).numpy() * CROP_SIZE, matrices)
+        boxes = np.concatenate([np.stack([face.box for face in faces])[:, None], part], axis=1) * scales[..., None]
+        boxes = np.clip(boxes, 0, np.tile(sizes, 2)[:, None])
+        is_inside = (boxes[..., :2] < boxes[..., 2:]).all(axis=(1, 2))
+        points = np.stack([face.points for face in faces]) * scales[..., None]
         # Half precision sums to 1 only roughly; the contract says exactly.
-        shares = rating.probabilities / rating.probabilities.sum(axis=1, keepdims=True)
-        parts = tuple(
-            PartAnalysis(part, box, tuple(row))
-            for part, box, row in zip(FacePart, (whole, upper, lower), shares.tolist(), strict=True)
+        shares = np.stack([own.probabilities for own in ratings])
+        shares = shares / shares.sum(axis=2, keepdims=True)
+        numbers = zip(
+            boxes.tolist(),
+            points.tolist(),
+            shares.tolist(),
+            _confidences_within((xr - xl) / 20, spreads).tolist(),
+            strict=True,
         )
-        points = tuple(Point(*point) for point in (face.points * photo.scale).tolist())
-        return FaceAnalysis(
-            photo_width=photo.width,
-            photo_height=photo.height,
-            face=DetectedFace(face_box, cast("tuple[Point, Point, Point, Point, Point]", points), face.score),
-            parts=cast("tuple[PartAnalysis, PartAnalysis, PartAnalysis]", parts),
-            box_confidence=_confidence_within((xr - xl) / 20, rating.line_spreads),
-            embedding=tuple(rating.embedding.tolist()),
-            calibration=self._calibration,
-            models=self.versions,
-        )
+        answers: list[FaceAnalysis | PhotoRefused] = []
+        for index, (places, five, types, confidence) in enumerate(numbers):
+            if not is_ordered[index]:
+                answers.append(PhotoRefused(RefusalReason.PARTS_NOT_FOUND))
+            elif is_cut_off[index]:
+                answers.append(PhotoRefused(RefusalReason.FACE_CUT_OFF))
+            elif not is_inside[index]:
+                answers.append(PhotoRefused(RefusalReason.PARTS_NOT_FOUND))
+            else:
+                face, *parts = (Box(*place) for place in places)
+                rows = zip(FacePart, parts, types, strict=True)
+                five_points = cast("tuple[Point, Point, Point, Point, Point]", tuple(Point(*point) for point in five))
+                rated_parts = tuple(PartAnalysis(part, box, tuple(row)) for part, box, row in rows)
+                answers.append(
+                    FaceAnalysis(
+                        photo_width=photos[index].width,
+                        photo_height=photos[index].height,
+                        face=DetectedFace(face, five_points, float(faces[index].score)),
+                        parts=cast("tuple[PartAnalysis, PartAnalysis, PartAnalysis]", rated_parts),
+                        box_confidence=confidence,
+                        embedding=tuple(ratings[index].embedding.tolist()),
+                        calibration=self._calibration,
+                        models=self.versions,
+                    )
+                )
+        return answers
 
 
-def _confidence_within(distance: float, spreads: Floats) -> float:
-    """The probability that none of some lines is off by more, each by a Laplace distribution of its spread."""
-    return float(np.prod(1 - np.exp(-distance / spreads)))
+def _confidences_within(distances: Floats, spreads: Floats) -> Floats:
+    """The probabilities (N,) that none of some lines is off by more, each by a Laplace distribution of its spread.
+
+    Shapes: distances (N,), spreads (N, L).
+    """
+    return np.asarray(np.prod(1 - np.exp(-distances[:, None] / spreads), axis=1), np.float64)
 
 
-def _mean_of_mirrored(values: torch.Tensor) -> torch.Tensor:
-    """Mean of what was said of faces and of their mirror images: (2 B, …) -> (B, …)."""
-    faces, mirrored = values.chunk(2)
-    return (faces + mirrored) / 2
-
-
-def _box_in_photo(box: Floats, matrix: Floats, photo: DecodedPhoto) -> Box | None:
-    """A crop's box (4,), in crop pixels, as an upright box of the full-size photo.
+def _boxes_in_photos(boxes: Floats, matrices: Floats) -> Floats:
+    """Boxes (N, P, 4) of crops, in crop pixels, as upright boxes of the decoded photos.
 
     A part is round rather than square, so a turned part's box is the one around the turned ellipse in it.
     """
-    back = invert(matrix)
-    centre = apply(back, (box[:2] + box[2:]) / 2)
-    half = (box[2:] - box[:2]) / 2
-    reach = np.hypot(back[:, 0] * half[0], back[:, 1] * half[1])
-    return _clip(np.concatenate([centre - reach, centre + reach]) * photo.scale, photo)
-
-
-def _clip(box: Floats, photo: DecodedPhoto) -> Box | None:
-    """The part of a box (4,) inside the photo, or None where there is none."""
-    x0, x1 = np.clip(box[[0, 2]], 0, photo.width).tolist()
-    y0, y1 = np.clip(box[[1, 3]], 0, photo.height).tolist()
-    return Box(x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
+    back = invert(matrices)
+    low, high = boxes[..., :2], boxes[..., 2:]
+    centre = apply(back, (low + high) / 2)
+    half = (high - low) / 2
+    reach = np.hypot(back[:, None, :, 0] * half[..., :1], back[:, None, :, 1] * half[..., 1:])
+    return np.concatenate([centre - reach, centre + reach], axis=-1)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn import functional
 
 from inference.contracts import PhotoLimits, PhotoRefused, RefusalReason
@@ -30,6 +31,7 @@ from inference.preprocessing import (
     invert,
     letterbox,
     mirror_points,
+    mirrored,
     shrinkage,
     to_tensor,
     warp,
@@ -42,16 +44,16 @@ _MIN_SHARE = 0.35
 # A face that is this many times as large as the next is the one the photo is of.
 DOMINANT_AREA_RATIO = 4.0
 # Candidates that overlap more than this are one face seen twice.
-_SAME_FACE_IOU = 0.4
-_MAX_CANDIDATES = 16
+SAME_FACE_IOU = 0.4
+MAX_CANDIDATES = 16
 # The best of them are looked at closely.
-_MAX_VERIFIED = 6
+MAX_VERIFIED = 6
 # With fewer pixels a candidate's crop would be blown up, so a photo that was decoded reduced is decoded again.
 _ENOUGH_PIXELS = 64
 # Around a face, in sides of its box: a crop turned by 45 degrees reaches a little more than one.
-_VIEW_REACH = 1.6
+VIEW_REACH = 1.6
 # A face that takes less of the photo's longer side may have neighbours of its size that the first look missed.
-_SMALL_SHARE = 0.125
+SMALL_SHARE = 0.125
 _BATCH = 8
 # How far the nose tip stands out of the plane of the eyes, and the mouth below it, in eye distances.
 _NOSE_DEPTH = 0.45
@@ -63,8 +65,10 @@ _CUT_OFF_TOLERANCE = 0.04
 # A face's box may reach this share of its side beyond the frame; close-ups that keep brows, eyes and chin reach 0.18.
 _MAX_SHARE_OUTSIDE = 0.2
 # Grey levels of 255, over the face: mean below which no feature can be told, and the 95th percentile with it.
-_DARK_MEAN = 28.0
-_DARK_HIGHLIGHT = 60.0
+DARK_MEAN = 28.0
+DARK_HIGHLIGHT = 60.0
+# A crop's rows and columns that show the face alone.
+MIDDLE = slice(int(0.3 * CROP_SIZE), int(0.7 * CROP_SIZE))
 # Brows, eyes' outer corners, jaw and chin of the mean face, as shares of the crop's side.
 _NOMINAL_OUTLINE: Floats = np.array([[0.29, 0.34], [0.71, 0.34], [0.36, 0.80], [0.64, 0.80], [0.50, 0.86]])
 
@@ -114,7 +118,7 @@ class View:
         factor = shrinkage(matrix / self.scale)
         if factor < 2:
             return self
-        centre, reach = (box[:2] + box[2:]) / 2, _VIEW_REACH * _side(box)
+        centre, reach = (box[:2] + box[2:]) / 2, VIEW_REACH * _side(box)
         origin = np.array([self.left, self.top])
         # The detector may see a face in its square's padding, beside the photo.
         last = [self.pixels.shape[1] - 1, self.pixels.shape[0] - 1]
@@ -160,18 +164,30 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
-class AlignedFace:
-    """The photo's one face, turned upright.
-
-    matrix: (2, 3) decoded pixels to crop pixels. crop: (128, 128, 3), cut from view.
-    """
+class Face:
+    """A face in decoded pixels: box (4,), points (5, 2), score 0 to 1, matrix (2, 3) to the pixels of its crop."""
 
     box: Floats
     points: Floats
     score: float
     matrix: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedFace(Face):
+    """The photo's one face, turned upright. crop: (128, 128, 3), cut from view."""
+
     crop: Pixels
     view: View
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How well a face can be seen: probabilities of a cover and of blur, and whether no feature of it can be told."""
+
+    covered: float
+    blurred: float
+    is_dark: bool
 
 
 class Gate:
@@ -207,11 +223,15 @@ class Gate:
 
     def look(self, photos: Sequence[DecodedPhoto], look: Look) -> list[list[Proposal]]:
         """What may be a face in each photo, the largest first, each looked at closely."""
+        if not photos:
+            return []
         candidates = self.candidates([photo.pixels for photo in photos], look)
+        points = [candidate.points for own in candidates for candidate in own]
+        matrices = iter(crop_matrix(np.reshape(points, (-1, 5, 2))))
         flat = []
         for photo, own in zip(photos, candidates, strict=True):
             for candidate, view in zip(own, _views(photo, own, look), strict=True):
-                matrix = crop_matrix(candidate.points)
+                matrix = next(matrices)
                 flat.append((candidate, matrix, view.around(candidate.box, matrix)))
         checks = self.verify([view.cut_out(matrix) for _, matrix, view in flat])
         proposals = iter(Proposal(*seen, check) for seen, check in zip(flat, checks, strict=True))
@@ -257,7 +277,7 @@ class Gate:
         rows = torch.cat(known, dim=1).cpu().double().numpy()
         rows = rows[np.argsort(-rows[:, 1], kind="stable")]
         return [
-            _distinct([_candidate(row) for row in rows[rows[:, 0] == number][:_MAX_CANDIDATES]])
+            _distinct([_candidate(row) for row in rows[rows[:, 0] == number][:MAX_CANDIDATES]])
             for number in range(len(squares))
         ]
 
@@ -278,7 +298,7 @@ class Gate:
         return [proposal for proposal in proposals if proposal.score >= self._thresholds["face"]]
 
     def _may_miss_small_ones(self, photo: DecodedPhoto, proposals: Sequence[Proposal]) -> bool:
-        smallest = _SMALL_SHARE * max(photo.pixels.shape)
+        smallest = SMALL_SHARE * max(photo.pixels.shape)
         is_large = any(_side(proposal.candidate.box) >= smallest for proposal in self._real(proposals))
         return not is_large and not _is_dark(photo.pixels)
 
@@ -304,31 +324,42 @@ class Gate:
         The detector's coarse points move with every small change of a photo, and all later answers with them.
         """
         crops = [face.crop for face in faces if isinstance(face, AlignedFace)]
-        checks = self.verify([*crops, *(np.ascontiguousarray(crop[:, ::-1]) for crop in crops)])
-        points = iter(
-            (check.points + mirror_points(mirrored.points, CROP_SIZE)) / 2
-            for check, mirrored in zip(checks[: len(crops)], checks[len(crops) :], strict=True)
-        )
+        if not crops:
+            return list(faces)
+        checks = self.verify([*crops, *map(mirrored, crops)])
+        seen = np.stack([check.points for check in checks])
+        matrices = np.stack([face.matrix for face in faces if isinstance(face, AlignedFace)])
+        points = apply(invert(matrices), (seen[: len(crops)] + mirror_points(seen[len(crops) :], CROP_SIZE)) / 2)
+        again = iter(zip(points, crop_matrix(points), strict=True))
         return [
-            face
-            if isinstance(face, PhotoRefused)
-            else _aligned(face.view, face.box, face.score, apply(invert(face.matrix), next(points)))
+            face if isinstance(face, PhotoRefused) else _aligned(face.view, face.box, face.score, *next(again))
             for face in faces
         ]
 
-    def _why_unusable(self, photo: DecodedPhoto, face: AlignedFace, check: Check) -> RefusalReason | None:
-        """What is wrong with a photo's one face; the first that holds is what the person should mend first."""
+    def why_unusable(
+        self, photos: Sequence[DecodedPhoto], faces: Sequence[Face], qualities: Sequence[Quality]
+    ) -> list[RefusalReason | None]:
+        """What is wrong with each photo's one face; the first that holds is what the person should mend first."""
+        boxes, matrices = np.stack([face.box for face in faces]), np.stack([face.matrix for face in faces])
+        points = np.stack([face.points for face in faces])
+        frames = frames_of(photos)
+        least = [min_face_side(photo.width, photo.height, self._limits) for photo in photos]
         faults = {
-            RefusalReason.FACE_TOO_SMALL: _face_side(face) * photo.scale
-            < min_face_side(photo.width, photo.height, self._limits),
-            RefusalReason.FACE_TURNED_AWAY: yaw_of(face.points) >= self._thresholds["turned"],
-            RefusalReason.FACE_CUT_OFF: is_cut_off(_NOMINAL_OUTLINE * CROP_SIZE, face.matrix, photo)
-            or _share_outside(face.box, photo) > _MAX_SHARE_OUTSIDE,
-            RefusalReason.TOO_DARK: _is_dark(_middle(face.crop)),
-            RefusalReason.TOO_BLURRY: check.blurred >= self._thresholds["blurred"],
-            RefusalReason.FACE_COVERED: check.covered >= self._thresholds["covered"],
+            RefusalReason.FACE_TOO_SMALL: _face_sides(boxes, matrices) * [photo.scale for photo in photos] < least,
+            RefusalReason.FACE_TURNED_AWAY: yaw_of(points) >= self._thresholds["turned"],
+            RefusalReason.FACE_CUT_OFF: are_cut_off(_NOMINAL_OUTLINE[None] * CROP_SIZE, matrices, frames)
+            | (_shares_outside(boxes, frames) > _MAX_SHARE_OUTSIDE),
+            RefusalReason.TOO_DARK: np.array([quality.is_dark for quality in qualities]),
+            RefusalReason.TOO_BLURRY: np.array([q.blurred for q in qualities]) >= self._thresholds["blurred"],
+            RefusalReason.FACE_COVERED: np.array([q.covered for q in qualities]) >= self._thresholds["covered"],
         }
-        return next((reason for reason, holds in faults.items() if holds), None)
+        return [
+            next((reason for reason, holds in faults.items() if holds[index]), None) for index in range(len(photos))
+        ]
+
+    def _why_unusable(self, photo: DecodedPhoto, face: AlignedFace, check: Check) -> RefusalReason | None:
+        quality = Quality(check.covered, check.blurred, _is_dark(_middle(face.crop)))
+        return self.why_unusable([photo], [face], [quality])[0]
 
     def _why_no_face(self, photo: DecodedPhoto, proposals: Sequence[Proposal]) -> RefusalReason:
         """A photo without a verified face: perhaps there is one that cannot be seen well."""
@@ -340,14 +371,14 @@ class Gate:
         return self._why_unusable(photo, _by_finer_points(likely), likely.check) or RefusalReason.NO_FACE
 
 
-def _aligned(view: View, box: Floats, score: float, points: Floats) -> AlignedFace:
+def _aligned(view: View, box: Floats, score: float, points: Floats, matrix: Floats) -> AlignedFace:
     """A face turned upright by its points (5, 2), in decoded pixels."""
-    matrix = crop_matrix(points)
     return AlignedFace(box, points, score, matrix, view.cut_out(matrix), view)
 
 
 def _by_finer_points(proposal: Proposal) -> AlignedFace:
-    return _aligned(proposal.view, proposal.candidate.box, proposal.score, proposal.face_points)
+    points = proposal.face_points
+    return _aligned(proposal.view, proposal.candidate.box, proposal.score, points, crop_matrix(points))
 
 
 def _views(photo: DecodedPhoto, candidates: Sequence[Candidate], look: Look) -> list[View]:
@@ -365,7 +396,7 @@ def _views(photo: DecodedPhoto, candidates: Sequence[Candidate], look: Look) -> 
 
 def _part_of(closer: DecodedPhoto, scale: float, box: Floats) -> View:
     """The surroundings of a face, copied, so that the large picture is not kept. scale: against the box's pixels."""
-    centre, reach = (box[:2] + box[2:]) / 2, _VIEW_REACH * _side(box)
+    centre, reach = (box[:2] + box[2:]) / 2, VIEW_REACH * _side(box)
     # The detector may see a face in its square's padding, beside the photo.
     last = [closer.pixels.shape[1] / scale - 1, closer.pixels.shape[0] / scale - 1]
     left, top = (max(int(low), 0) for low in np.clip(centre - reach, 0, last))
@@ -396,7 +427,7 @@ def _merged(proposals: Sequence[Proposal]) -> list[Proposal]:
     """Of the same face in two looks the better view, the largest face first."""
     kept: list[Proposal] = []
     for proposal in sorted(proposals, key=lambda proposal: -proposal.score):
-        if all(_iou(proposal.candidate.box, other.candidate.box) < _SAME_FACE_IOU for other in kept):
+        if all(_iou(proposal.candidate.box, other.candidate.box) < SAME_FACE_IOU for other in kept):
             kept.append(proposal)
     return sorted(kept, key=lambda proposal: -_area(proposal.candidate.box))
 
@@ -424,9 +455,9 @@ def _distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
     """The best that do not overlap a better one; the largest comes first."""
     kept: list[Candidate] = []
     for candidate in sorted(candidates, key=lambda candidate: -candidate.score):
-        if all(_iou(candidate.box, other.box) < _SAME_FACE_IOU for other in kept):
+        if all(_iou(candidate.box, other.box) < SAME_FACE_IOU for other in kept):
             kept.append(candidate)
-    return sorted(kept[:_MAX_VERIFIED], key=lambda candidate: -_area(candidate.box))
+    return sorted(kept[:MAX_VERIFIED], key=lambda candidate: -_area(candidate.box))
 
 
 def _side(box: Floats) -> float:
@@ -443,53 +474,63 @@ def _iou(first: Floats, second: Floats) -> float:
     return overlap / max(_area(first) + _area(second) - overlap, 1e-9)
 
 
-def _face_side(face: AlignedFace) -> float:
-    """The longer side of a face, in decoded pixels: of its box, or by its points, which tell more of a small one."""
-    scale = max(float(np.hypot(face.matrix[0, 0], face.matrix[1, 0])), 1e-6)
-    return max(_side(face.box), _BOX_SIDE * CROP_SIZE / scale)
+def _face_sides(boxes: Floats, matrices: Floats) -> Floats:
+    """The longer sides (N,) of faces, in decoded pixels: of their boxes (N, 4), or by their points, which tell more of
+    small ones. matrices: (N, 2, 3)."""
+    sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    return np.asarray(np.maximum(sides, _BOX_SIDE * CROP_SIZE / _scales(matrices)), np.float64)
 
 
-def yaw_of(points: Floats) -> float:
-    """By how many degrees, 0 to 90, a head is turned to either side; points (5, 2).
+def _scales(matrices: Floats) -> Floats:
+    """By how much similarities (N, 2, 3) enlarge."""
+    return np.asarray(np.maximum(np.hypot(matrices[:, 0, 0], matrices[:, 1, 0]), 1e-6), np.float64)
+
+
+def yaw_of(points: Floats) -> Floats:
+    """By how many degrees, 0 to 90, heads are turned to either side; points (..., 5, 2).
 
     The mean of two estimates: the eyes draw together as the cosine, and the nose tip leaves the line from their middle
     to the mouth's as the tangent.
     """
-    eyes, mouth = (points[0] + points[1]) / 2, (points[3] + points[4]) / 2
-    height = max(float(np.linalg.norm(mouth - eyes)), 1e-6)
-    across = max(float(np.linalg.norm(points[1] - points[0])), 1e-6)
-    down, nose = (mouth - eyes) / height, points[2] - eyes
-    offset = abs(float(nose[0] * down[1] - nose[1] * down[0])) / across
-    by_eyes = np.arccos(min(_MOUTH_BELOW * across / height, 1.0))
-    return float(np.degrees((by_eyes + np.arctan(offset / _NOSE_DEPTH)) / 2))
+    eyes, mouth = points[..., :2, :].mean(axis=-2), points[..., 3:, :].mean(axis=-2)
+    down, nose, across = mouth - eyes, points[..., 2, :] - eyes, points[..., 1, :] - points[..., 0, :]
+    height, width = (np.maximum(np.hypot(each[..., 0], each[..., 1]), 1e-6) for each in (down, across))
+    offset = abs(nose[..., 0] * down[..., 1] - nose[..., 1] * down[..., 0]) / height / width
+    by_eyes = np.arccos(np.minimum(_MOUTH_BELOW * width / height, 1.0))
+    return np.asarray(np.degrees((by_eyes + np.arctan(offset / _NOSE_DEPTH)) / 2), np.float64)
 
 
-def is_cut_off(outline: Floats, matrix: Floats, photo: DecodedPhoto) -> bool:
-    """Whether any point of an outline (N, 2), in crop pixels, lies outside the photo."""
-    height, width = photo.pixels.shape[:2]
-    points = apply(invert(matrix), outline)
-    face_height = CROP_SIZE / 2 / max(float(np.hypot(matrix[0, 0], matrix[1, 0])), 1e-6)
-    slack = _CUT_OFF_TOLERANCE * face_height
-    return bool((points < -slack).any() or (points > np.array([width, height]) + slack).any())
+def frames_of(photos: Sequence[DecodedPhoto]) -> Floats:
+    """Width and height of photos as decoded, (N, 2)."""
+    return np.array([photo.pixels.shape[1::-1] for photo in photos], np.float64)
 
 
-def _share_outside(box: Floats, photo: DecodedPhoto) -> float:
-    """How far a face's box (4,) reaches beyond the frame's sides or bottom, in box sides.
+def are_cut_off(outlines: Floats, matrices: Floats, frames: Floats) -> NDArray[np.bool_]:
+    """Whether any point of an outline, in crop pixels, lies outside its photo.
+
+    Shapes: outlines (N or 1, P, 2), matrices (N, 2, 3), frames (N, 2) -> (N,).
+    """
+    points = apply(invert(matrices), outlines)
+    slack = (_CUT_OFF_TOLERANCE * CROP_SIZE / 2 / _scales(matrices))[:, None, None]
+    return np.asarray(((points < -slack) | (points > frames[:, None] + slack)).any(axis=(1, 2)))
+
+
+def _shares_outside(boxes: Floats, frames: Floats) -> Floats:
+    """How far faces' boxes (N, 4) reach beyond the sides or the bottom of their frames (N, 2), in box sides.
 
     Half a face can pass for a whole, covered one whose points crowd inside the frame; its box does not.
     Beyond the top there is only forehead, until the outline's brows are gone.
     """
-    height, width = photo.pixels.shape[:2]
-    box_width, box_height = np.maximum(box[2:] - box[:2], 1e-6)
-    return float(max(-box[0] / box_width, (box[2] - width) / box_width, (box[3] - height) / box_height))
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-6)
+    beyond = np.concatenate([-boxes[:, :1], boxes[:, 2:] - frames], axis=1) / sides[:, [0, 0, 1]]
+    return np.asarray(beyond.max(axis=1), np.float64)
 
 
 def _middle(crop: Pixels) -> Pixels:
     """The face without what surrounds it, which may be the window behind."""
-    low, high = int(0.3 * CROP_SIZE), int(0.7 * CROP_SIZE)
-    return np.ascontiguousarray(crop[low:high, low:high])
+    return np.ascontiguousarray(crop[MIDDLE, MIDDLE])
 
 
 def _is_dark(pixels: Pixels) -> bool:
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    return float(grey.mean()) < _DARK_MEAN and float(np.percentile(grey, 95)) < _DARK_HIGHLIGHT
+    return float(grey.mean()) < DARK_MEAN and float(np.percentile(grey, 95)) < DARK_HIGHLIGHT

@@ -20,6 +20,8 @@ from inference.preprocessing import crop_matrix, letterbox, warp
 
 # A face's crop is cut out by the detector's points, by the verifier's, and by the verifier's second thought.
 _CROPS = 3
+# Batches one after the other, where the next one may be under way.
+_IN_A_ROW = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,13 @@ class Report:
 
     photos_per_second: of the engine, which decodes the next batch meanwhile.
     of_limit: decoding and the nets alone, as a share of the whole.
+    loaded_of_nets: on a GPU, photos a second that are decoded and there already, as a share of what the nets alone do.
     """
 
     stages: list[Stage]
     photos_per_second: float
     of_limit: float
+    loaded_of_nets: float | None
 
 
 def measure(engine: Engine, photos: Sequence[bytes], *, limits: PhotoLimits, batch: int, rounds: int) -> Report:
@@ -52,7 +56,7 @@ def measure(engine: Engine, photos: Sequence[bytes], *, limits: PhotoLimits, bat
     The stages take turns, so that a slow spell of the machine hits all alike. The first round warms up.
     """
     batches = [
-        _Batch.of(engine, list(islice(cycle(photos), start, start + batch)), limits) for start in _starts(photos, batch)
+        Batch.of(engine, list(islice(cycle(photos), start, start + batch)), limits) for start in _starts(photos, batch)
     ]
     times = _in_turns(
         {
@@ -74,7 +78,13 @@ def measure(engine: Engine, photos: Sequence[bytes], *, limits: PhotoLimits, bat
         Stage(name, batch, float(np.median(own)), float(np.percentile(own, 95)), float(np.median(own)) / whole)
         for name, own in times.items()
     ]
-    return Report(stages, throughput(engine, photos, limits=limits, batch=batch, count=batch * rounds), _share(times))
+    return Report(
+        stages,
+        throughput(engine, photos, limits=limits, batch=batch, count=batch * rounds),
+        _share(times),
+        # A processor makes the views with OpenCV, which torch would take many times as long for.
+        loaded_of_nets(engine, batches, rounds) if batches[0].squares.is_cuda else None,
+    )
 
 
 def throughput(engine: Engine, photos: Sequence[bytes], *, limits: PhotoLimits, batch: int, count: int) -> float:
@@ -95,8 +105,28 @@ def throughput(engine: Engine, photos: Sequence[bytes], *, limits: PhotoLimits, 
         return count / (time.perf_counter() - started)
 
 
+def loaded_of_nets(engine: Engine, batches: Sequence[Batch], rounds: int) -> float:
+    """Photos a second from decoded photos on the device to their answers, by the nets' own photos a second.
+
+    Both work through the same batches, a few at a time, since a GPU's next batch is under way while one is judged, and
+    take turns. The first turn warms up.
+    """
+    loaded = [engine.load(batch.decoded) for batch in batches]
+    ratios = []
+    for _ in range(max(rounds // _IN_A_ROW, 1) + 1):
+        started = time.perf_counter()
+        for _answers in engine.stream(islice(cycle(loaded), _IN_A_ROW)):
+            pass
+        between = time.perf_counter()
+        for batch in islice(cycle(batches), _IN_A_ROW):
+            engine.forward(batch.squares, batch.crops)
+        _wait()
+        ratios.append((time.perf_counter() - between) / (between - started))
+    return float(np.median(ratios[1:]))
+
+
 @dataclass(frozen=True, slots=True)
-class _Batch:
+class Batch:
     """What each stage takes in."""
 
     photos: list[bytes]
@@ -106,7 +136,7 @@ class _Batch:
     crops: torch.Tensor
 
     @classmethod
-    def of(cls, engine: Engine, photos: list[bytes], limits: PhotoLimits) -> _Batch:
+    def of(cls, engine: Engine, photos: list[bytes], limits: PhotoLimits) -> Batch:
         decoded = [decode(photo, limits) for photo in photos]
         faces = []
         for face in engine.gate.find_faces(decoded):
@@ -135,7 +165,7 @@ def _starts(photos: Sequence[bytes], batch: int) -> range:
 
 
 def _in_turns(
-    stages: Mapping[str, Callable[[_Batch], object]], batches: Sequence[_Batch], rounds: int
+    stages: Mapping[str, Callable[[Batch], object]], batches: Sequence[Batch], rounds: int
 ) -> dict[str, list[float]]:
     """Milliseconds a photo of each stage, by round."""
     times: dict[str, list[float]] = {name: [] for name in stages}
@@ -143,12 +173,16 @@ def _in_turns(
         for name, work in stages.items():
             started = time.perf_counter()
             work(batch)
-            # A GPU works on after it was asked to.
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
+            _wait()
             if number:
                 times[name].append((time.perf_counter() - started) * 1000 / len(batch.photos))
     return times
+
+
+def _wait() -> None:
+    """A GPU works on after it was asked to."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 def _share(times: Mapping[str, Sequence[float]]) -> float:

@@ -144,7 +144,7 @@ def _yaws(gate: Gate, portraits: Sequence[LabelledImage], rng: Rng) -> tuple[Flo
             pixels = turned(portrait.pixels, portrait.faces[0], side * degrees, rng)[0] if degrees else portrait.pixels
             best = _best(gate, pixels, [WHOLE])
             if best is not None:
-                found.append(yaw_of(best.face_points) / 90)
+                found.append(float(yaw_of(best.face_points)) / 90)
     return np.array(facing), np.array(averted)
 
 

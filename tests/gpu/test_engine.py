@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-from inference.contracts import FaceAnalysis, PhotoRefused
+from inference.atlas import LONGEST_SIDE
+from inference.contracts import FaceAnalysis, InferenceError, PhotoRefused
+from inference.decoding import DecodedPhoto
 from inference.engine import Engine
+from inference.graphs import Recorded
+from inference.pipeline import Pipeline
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA GPU")
 
@@ -21,16 +26,20 @@ def on_gpu() -> Engine:
     return engine
 
 
+def assert_agree(own: InferenceError | FaceAnalysis, expected: InferenceError | FaceAnalysis) -> None:
+    assert isinstance(own, FaceAnalysis)
+    assert isinstance(expected, FaceAnalysis)
+    height = expected.parts[0].box.height
+    for part, other in zip(own.parts, expected.parts, strict=True):
+        assert part.probabilities == pytest.approx(other.probabilities, abs=PROBABILITY)
+        for edge in ("x0", "y0", "x1", "y1"):
+            assert getattr(part.box, edge) == pytest.approx(getattr(other.box, edge), abs=BOX * height)
+    assert sum(a * b for a, b in zip(own.embedding, expected.embedding, strict=True)) > 0.995
+
+
 def test_portraits_are_rated_as_on_the_processor(models, on_gpu, portraits):
     for own, expected in zip(on_gpu.analyze(portraits), models.analyze(portraits), strict=True):
-        assert isinstance(own, FaceAnalysis)
-        assert isinstance(expected, FaceAnalysis)
-        height = expected.parts[0].box.height
-        for part, other in zip(own.parts, expected.parts, strict=True):
-            assert part.probabilities == pytest.approx(other.probabilities, abs=PROBABILITY)
-            for edge in ("x0", "y0", "x1", "y1"):
-                assert getattr(part.box, edge) == pytest.approx(getattr(other.box, edge), abs=BOX * height)
-        assert sum(a * b for a, b in zip(own.embedding, expected.embedding, strict=True)) > 0.999
+        assert_agree(own, expected)
 
 
 def test_what_shows_no_face_is_refused(on_gpu, scenes):
@@ -40,7 +49,32 @@ def test_what_shows_no_face_is_refused(on_gpu, scenes):
 def test_a_batch_answers_as_single_photos_do(on_gpu, portraits):
     for photo, together in zip(portraits[:3], on_gpu.analyze(portraits[:3]), strict=True):
         (alone,) = on_gpu.analyze([photo])
-        assert isinstance(together, FaceAnalysis)
-        assert isinstance(alone, FaceAnalysis)
-        for part, other in zip(together.parts, alone.parts, strict=True):
-            assert part.probabilities == pytest.approx(other.probabilities, abs=PROBABILITY)
+        assert_agree(together, alone)
+
+
+def test_more_photos_than_fit_one_batch_are_answered_in_their_order(models, on_gpu, portraits):
+    wide = np.full((400, LONGEST_SIDE + 1, 3), 120, np.uint8)
+    photos = [portraits[index % len(portraits)] for index in range(40)]
+    photos.insert(7, DecodedPhoto(wide, wide.shape[1], wide.shape[0]))
+
+    answers = on_gpu.analyze(photos)
+
+    assert isinstance(answers.pop(7), PhotoRefused)
+    expected = models.analyze(portraits)
+    for index, answer in enumerate(answers):
+        assert_agree(answer, expected[index % len(expected)])
+
+
+def test_what_was_recorded_answers_as_what_runs_step_by_step(on_gpu, portraits):
+    gate = on_gpu.gate
+    pipeline = Pipeline(gate.net, on_gpu._parts, on_gpu._types, gate._thresholds)
+    recorded = Recorded(pipeline)
+    batches = [on_gpu.load(portraits[start : start + count]).batch for start, count in ((0, 4), (4, 4), (2, 1), (6, 4))]
+
+    with torch.inference_mode():
+        expected = [pipeline(batch.pixels, batch.fits) for batch in batches]
+    # All are under way before one is read: each has to keep its own.
+    tables = [recorded(batch.pixels, batch.fits) for batch in batches]
+
+    for table, other in zip(tables, expected, strict=True):
+        torch.testing.assert_close(table, other, atol=0.05, rtol=0)

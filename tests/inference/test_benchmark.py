@@ -11,8 +11,9 @@ import cv2
 import pytest
 from django.core.management import CommandError, call_command
 
-from inference.contracts import InvalidImage
+from inference.contracts import InvalidImage, PhotoLimits
 from inference.decoding import decode, encode_jpeg
+from inference.evaluation.benchmark import Batch, loaded_of_nets
 from inference.evaluation.camera import as_from_camera
 from tests.images import jpeg
 
@@ -41,6 +42,14 @@ def test_the_stages_are_timed_on_photos_with_a_face(portraits, tmp_path: Path) -
     assert medians["limit"] < medians["whole"]
     assert 0 < report["of_limit"] < 1
     assert report["photos_per_second"] > 0
+    # Asked of a GPU only.
+    assert report["loaded_of_nets"] is None
+
+
+def test_photos_on_the_device_are_timed_against_the_nets(models, portraits) -> None:
+    batch = Batch.of(models, [encode_jpeg(portrait) for portrait in portraits[:2]], PhotoLimits())
+
+    assert 0 < loaded_of_nets(models, [batch], rounds=1) < 1
 
 
 @pytest.mark.usefixtures("threads")

@@ -72,9 +72,9 @@ def test_the_embedding_is_of_length_one_and_reaches_the_answer(models, portraits
 def test_boxes_are_trusted_less_the_wider_their_lines_spread(models, aligned, portraits, rating):
     width = rating.lines[1] - rating.lines[0]
     spreads = width * np.array([0.01, 0.005, 0.01, 0.005, 0.01])
-    sure, unsure = (
-        models._judge(portraits[0], aligned, replace(rating, line_spreads=spreads * scale)) for scale in (1, 2)
-    )
+    ratings = [replace(rating, line_spreads=spreads * scale) for scale in (1, 2)]
+
+    sure, unsure = models._judge(portraits[:1] * 2, [aligned] * 2, ratings)
 
     # Laplace: within five spreads 1 - exp(-5), within ten 1 - exp(-10).
     assert sure.box_confidence == pytest.approx((1 - np.exp(-5)) ** 3 * (1 - np.exp(-10)) ** 2)
@@ -96,7 +96,7 @@ def test_two_photos_of_a_person_are_more_alike_than_photos_of_two(models, data):
 
 
 def judged(models: Engine, photo: DecodedPhoto, face: AlignedFace, rating: FaceRating) -> RefusalReason | None:
-    answer = models._judge(photo, face, rating)
+    (answer,) = models._judge([photo], [face], [rating])
     return answer.reason if isinstance(answer, PhotoRefused) else None
 
 
