@@ -89,6 +89,8 @@ def begin(page: Page) -> None:
 
 def settle(page: Page) -> None:
     """Until the picture is there and a tap is not taken for the second of a double tap."""
+    # The script has run by then; the server's page shows its picture without it.
+    page.wait_for_load_state()
     expect(page.locator(".face:not(.loading)")).to_be_visible()
     time.sleep(AFTER_DOUBLE_TAP_SECONDS)
 
