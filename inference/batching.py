@@ -196,9 +196,7 @@ class Batcher(Generic[Item, Answer]):
                 self._wait_for_company()
                 # Another thread may have taken all of it meanwhile: then this batch is empty, and the wait begins anew.
                 batch: list[Place[Item, Answer]] = []
-                # A fair share: the last of one large batch would wait for all others, and the next thread find none.
-                size = min(math.ceil(len(self._queue) / len(self._threads)), self._max_batch)
-                while self._queue and len(batch) < size:
+                while self._queue and len(batch) < self._max_batch:
                     place = self._queue.popleft()
                     self._leave(place)
                     # False where the one who asked has given up; from here on, nobody can.

@@ -95,23 +95,6 @@ def test_what_comes_while_a_batch_runs_makes_the_next_one(doubler: Doubler) -> N
     assert doubler.batches == [[0], [1, 2, 3], [4]]
 
 
-def test_what_waits_is_shared_by_those_that_run_it(doubler: Doubler) -> None:
-    other = Doubler()
-    batcher = Batcher(doubler, other, max_batch=8, max_waiting=10)
-    with running(batcher) as ask:
-        for each in (doubler, other):
-            each.may_go_on.clear()
-        first = [ask(0), ask(0)]
-        wait_until(lambda: doubler.batches and other.batches)
-        answers = [ask(number) for number in (1, 2, 3, 4)]
-        wait_until(lambda: len(batcher._queue) == 4)
-        doubler.may_go_on.set()
-        assert [answer.result(PATIENCE) for answer in answers] == [2, 4, 6, 8]
-        other.may_go_on.set()
-        assert [answer.result(PATIENCE) for answer in first] == [0, 0]
-    assert [len(batch) for batch in doubler.batches] == [1, 2, 1, 1]
-
-
 def test_one_alone_waits_for_nobody(doubler: Doubler) -> None:
     with running(Batcher(doubler, max_batch=8, max_waiting=10)) as ask:
         assert [ask(number).result(PATIENCE) for number in (1, 2)] == [2, 4]
