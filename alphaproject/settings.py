@@ -288,7 +288,7 @@ INFERENCE_THREADS: int = env.int(
     validate=environs.validate.Range(1, 1024),
 )
 # Where the nets run, as torch names it; decoding stays with the CPU.
-INFERENCE_DEVICE: str = env.str("INFERENCE_DEVICE", "cpu", validate=environs.validate.Regexp(r"^(cpu|cuda(:\d+)?)$"))
+INFERENCE_DEVICE: str = _capacity.device
 # Photos an engine analyses at once, milliseconds that a photo waits for others to be analysed with, and photos that may
 # wait for their turn: one more is refused as busy.
 INFERENCE_BATCH: int = _capacity.batch

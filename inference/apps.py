@@ -58,7 +58,12 @@ def bulk_job(read: Callable[[str], bytes]) -> BulkJob:
     """
     from inference.models import ModelRelease  # noqa: PLC0415 - models are there only once all apps are
 
-    return BulkJob(read=read, limits=photo_limits(), models=model_files(ModelRelease.objects))
+    return BulkJob(
+        read=read,
+        limits=photo_limits(),
+        models=model_files(ModelRelease.objects),
+        cores=settings.INFERENCE_PROCESSES * settings.INFERENCE_THREADS,
+    )
 
 
 def photo_limits() -> PhotoLimits:

@@ -33,8 +33,9 @@ from inference.preprocessing import (
 _CANVAS_STEP = 432
 # A photo leaves these at the right and the bottom grey, as what lies beyond it is.
 _MARGIN = 2
-# The largest canvas; decode() makes only very large photos larger.
-LONGEST_SIDE = 3 * _CANVAS_STEP - _MARGIN
+# The longest photos that each canvas has room for; decode() makes only very large photos larger than any.
+LONGEST_SIDES = tuple(steps * _CANVAS_STEP - _MARGIN for steps in (1, 2, 3))
+LONGEST_SIDE = LONGEST_SIDES[-1]
 # A photo is kept at its size, halved and quartered, which is as far as the largest is halved for the detector.
 _LEVELS = 3
 # The level that is letterboxed is at least as large as the detector's square, and less than twice.
@@ -105,14 +106,12 @@ class Atlas:
         self._picture = torch.cat([levels[0], beside], dim=3).permute(0, 2, 3, 1).contiguous()
         # Where each level lies: level 1 is half as high as the canvas, level 2 a fourth.
         level = torch.arange(_LEVELS, device=pixels.device)
-        is_smaller = (level > 0).float()
-        lefts, tops = is_smaller * self._side, is_smaller * (1 - torch.exp2(1 - level)) * self._side
-        self._corners = torch.stack([lefts, tops], dim=1)
+        self._corners = torch.stack([(level > 0) * self._side, (level > 1) * half], dim=1).float()
 
     def squares(self, dtype: torch.dtype) -> Tensor:
         """All photos letterboxed: (B, 3, 192, 192), -1 to 1. Averages are summed up in `dtype`."""
         level = self._fits[:, 2]
-        sides = torch.floor(self._fits[:, :2] / torch.exp2(level).unsqueeze(1)).clamp_min(1)
+        sides = torch.floor(self._fits[:, :2] / _shrunk(level).unsqueeze(1)).clamp_min(1)
         steps = torch.arange(_WINDOW, device=level.device)
         lefts, tops = self._corners[level.long()].long().unsqueeze(2).unbind(1)
         # What lies beyond a level has no weight, but has to be a number.
@@ -135,7 +134,7 @@ class Atlas:
         # A square of pixels is the mean of four places that are read bilinearly: exactly so of up to four pixels a
         # side, which is all that is left of larger ones at a smaller level.
         level = (factor > 4).long() + (factor > 8).long()
-        shrunk = torch.exp2(level)
+        shrunk = _shrunk(level)
         side = (factor / shrunk).clamp_max(4)
         apart = ((side - 2) * (7 - side) / 6).clamp_min(0)
         steps = torch.arange(CROP_SIZE, device=factor.device) + 0.5
@@ -159,10 +158,17 @@ class Atlas:
         shape = (len(photos), 2, 2, 2, 2, CROP_SIZE**2)
         grid = torch.stack([x[:, None, None].expand(shape), y[:, :, :, None, None].expand(shape)], dim=-1)
         found = functional.grid_sample(tall, grid.view(1, -1, CROP_SIZE, 2), align_corners=False)
-        # Halves become the larger grey level, also where the place of a pixel in a tall picture was rounded.
-        averages = torch.floor(found.view(3, *shape).mean(dim=(3, 5)) + 0.51)
+        # Halves become the larger grey level, also where the place of a pixel in a tall picture was rounded, by up to
+        # 0.002 pixels. Of up to four pixels a side the means next below a half are 4/9 and 7/16, as far from where this
+        # rounds as the half is.
+        averages = torch.floor(found.view(3, *shape).mean(dim=(3, 5)) + 0.53)
         crops = (averages * down.unsqueeze(2) * across.unsqueeze(1)).sum(dim=(2, 3)).round()
         return crops.view(3, -1, CROP_SIZE, CROP_SIZE).transpose(0, 1)
+
+
+def _shrunk(level: Tensor) -> Tensor:
+    """By how much a level's sides are smaller: 1, 2 or 4. CUDA has torch compile exp2() while it runs."""
+    return 1 + level + (level > 1)
 
 
 def _resize_weights(before: Tensor, after: Tensor, start: Tensor) -> Tensor:

@@ -20,6 +20,8 @@ ENGINES = {"local": "inference.serving.processes", "ray": "inference.serving.ray
 
 # Photos that are analysed together. More gain nothing on a CPU, and cost memory.
 CHUNK = 16
+# One reads and decodes while the other one's photos are on the GPU.
+WORKERS_A_GPU = 2
 
 # What became of a photo. OSError: its bytes could not be had; the photo itself is not at fault.
 Answer = FaceAnalysis | InferenceError | OSError
@@ -30,7 +32,7 @@ class EngineUnavailable(Exception):
 
 
 class Crashed(InferenceError):
-    """The process that analysed the photo died of it, twice."""
+    """The process that analysed the photo died of it, twice, or had no memory for it alone. It says which."""
 
     code = "error"
 
@@ -49,12 +51,14 @@ class Releases(Protocol):
 class BulkJob:
     """What every worker needs, wherever it runs; all of it can be pickled.
 
-    read: a photo's bytes by its name; raises OSError. models: the files of every model, by file name.
+    read: a photo's bytes by its name; raises OSError. models: the files of every model, by file name. cores: that
+    workers on this machine may take.
     """
 
     read: Callable[[str], bytes]
     limits: PhotoLimits
     models: Mapping[str, bytes]
+    cores: int = 1
 
     @property
     def versions(self) -> ModelVersions:
@@ -69,8 +73,8 @@ class BulkEngine(Protocol):
     def analyze_photos(self, names: Iterable[str], job: BulkJob, workers: int | None) -> Generator[tuple[str, Answer]]:
         """Each name with its answer, in the order in which they are ready; `names` is drawn as workers take them.
 
-        workers: with an engine each; None: one for each core. Raises EngineUnavailable. Closing the generator ends
-        the workers.
+        workers: with an engine each; None: WORKERS_A_GPU, or without a GPU one for each core. Raises
+        EngineUnavailable. Closing the generator ends the workers.
         """
 
 

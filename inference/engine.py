@@ -8,6 +8,7 @@ torch's work alone; what calls for another look is looked at with OpenCV, as all
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import cast
 import numpy as np
 import torch
 
-from inference.atlas import LONGEST_SIDE, PhotoBatch
+from inference.atlas import LONGEST_SIDE, LONGEST_SIDES, PhotoBatch
 from inference.contracts import (
     Box,
     DetectedFace,
@@ -67,7 +68,7 @@ _PRECISION = {"cuda": torch.float16}
 # Height and width of a photo as it often arrives after decoding.
 _WARM_UP_SIZE = (640, 480)
 # On a GPU, where the views of so many large photos take 3 GB.
-_LARGEST_BATCH = 32
+LARGEST_BATCH = 32
 
 
 _OnDevice = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -136,15 +137,18 @@ class Engine:
         self._types = types.net.to(self._device, self._dtype)
         pipeline = Pipeline(gate.net, self._parts, self._types, thresholds)
         is_on_gpu = self._device.type == "cuda"
-        self._find: _OnDevice = Recorded(pipeline) if is_on_gpu else pipeline
-        self._run_nets: _OnDevice = Recorded(pipeline.nets_alone) if is_on_gpu else pipeline.nets_alone
+        self._find: _OnDevice = Recorded(pipeline, self._device) if is_on_gpu else pipeline
+        self._run_nets: _OnDevice = Recorded(pipeline.nets_alone, self._device) if is_on_gpu else pipeline.nets_alone
         self.manifests: dict[str, Manifest] = {
             each.name: each for each in (gate.manifest, parts.manifest, types.manifest)
         }
         self.versions = ModelVersions(gate.manifest.version, parts.manifest.version, types.manifest.version)
 
-    def warm_up(self) -> None:
-        """Run every net once, at each size of its input. A blank photo would not do: it stops at the detector."""
+    def warm_up(self, batch: int = 1) -> None:
+        """Run every net once, at each size of its input. A blank photo would not do: it stops at the detector.
+
+        On a GPU, where the first batch of a size is recorded, meet all sizes that batches of up to so many photos have.
+        """
         photo = DecodedPhoto(np.zeros((*_WARM_UP_SIZE, 3), np.uint8), *_WARM_UP_SIZE[::-1])
         for look in (WHOLE, CLOSER):
             self.gate.look([photo], look)
@@ -152,27 +156,27 @@ class Engine:
         self.gate.verify([crop])
         self.rate([AlignedFace(np.zeros(4), np.zeros((5, 2)), 0.0, np.zeros((2, 3)), crop, View(crop, 0, 0, 1.0))])
         if self._device.type == "cuda":
+            self._find_in_blanks(batch)
             self.analyze([photo])
 
     def analyze(self, photos: Sequence[DecodedPhoto]) -> list[FaceAnalysis | InferenceError]:
-        """One analysis or one refusal for each photo."""
-        if self._device.type != "cuda":
-            return self._analyze_here(photos)
-        is_short = [max(photo.pixels.shape) <= LONGEST_SIDE for photo in photos]
-        short = [photo for photo, fits in zip(photos, is_short, strict=True) if fits]
-        batches = (self.load(short[start : start + _LARGEST_BATCH]) for start in range(0, len(short), _LARGEST_BATCH))
-        loaded = chain.from_iterable(self.stream(batches))
-        here = iter(self._analyze_here([photo for photo, fits in zip(photos, is_short, strict=True) if not fits]))
-        return [next(loaded if fits else here) for fits in is_short]
+        """One analysis or one refusal for each photo. Raises MemoryError where a GPU's memory is too small for them."""
+        # An error that is raised while another one is handled keeps what that one keeps: the tensors of the batch.
+        with suppress(torch.OutOfMemoryError):
+            return self._analyze(photos)
+        raise MemoryError("there is no memory for the batch")
 
     def load(self, photos: Sequence[DecodedPhoto]) -> LoadedPhotos:
-        """Bring photos, none longer than LONGEST_SIDE, to the device. They may still be on their way."""
-        # What is recorded takes a while and memory, so there are few sizes.
-        size = 1 << (len(photos) - 1).bit_length() if self._device.type == "cuda" else len(photos)
+        """Bring photos, at most LARGEST_BATCH and none longer than LONGEST_SIDE, to the device. They may still be on
+        their way."""
+        size = _rounded_up(len(photos)) if self._device.type == "cuda" else len(photos)
         return LoadedPhotos(photos, PhotoBatch.of(photos, self._device, size))
 
     def stream(self, batches: Iterable[LoadedPhotos]) -> Iterator[list[FaceAnalysis | InferenceError]]:
-        """Each batch's analyses or refusals, by torch alone. The next batch is under way while one is judged."""
+        """Each batch's analyses or refusals. The next batch is under way while one is judged.
+
+        Photos that call for another look get it here, with OpenCV.
+        """
         begun: _Begun | None = None
         for batch in batches:
             upcoming = self._begin(batch)
@@ -206,6 +210,31 @@ class Engine:
         return [
             FaceRating(*values) for values in zip(*(column.cpu().double().numpy() for column in columns), strict=True)
         ]
+
+    def _find_in_blanks(self, batch: int) -> None:
+        """Meet all sizes of batches of up to so many photos, on all canvases.
+
+        The largest comes first: the memory it took is room for all others.
+        """
+        for longest in reversed(LONGEST_SIDES):
+            # As narrow as can be: a canvas is as wide as high.
+            photo = DecodedPhoto(np.zeros((longest, 1, 3), np.uint8), 1, longest)
+            size = _rounded_up(min(batch, LARGEST_BATCH))
+            while size:
+                self._begin(self.load([photo] * size))
+                size //= 2
+
+    def _analyze(self, photos: Sequence[DecodedPhoto]) -> list[FaceAnalysis | InferenceError]:
+        if self._device.type != "cuda":
+            return self._analyze_here(photos)
+        are_short = [max(photo.pixels.shape) <= LONGEST_SIDE for photo in photos]
+        short, long = (
+            [photo for photo, is_short in zip(photos, are_short, strict=True) if is_short is wanted]
+            for wanted in (True, False)
+        )
+        batches = (self.load(short[start : start + LARGEST_BATCH]) for start in range(0, len(short), LARGEST_BATCH))
+        loaded, here = chain.from_iterable(self.stream(batches)), iter(self._analyze_here(long))
+        return [next(loaded if is_short else here) for is_short in are_short]
 
     def _analyze_here(self, photos: Sequence[DecodedPhoto]) -> list[FaceAnalysis | InferenceError]:
         """With OpenCV, and as many looks as each photo needs."""
@@ -325,6 +354,11 @@ class Engine:
                     )
                 )
         return answers
+
+
+def _rounded_up(count: int) -> int:
+    """To a power of two: what is recorded takes a while and memory, so there are few sizes."""
+    return 1 << (count - 1).bit_length()
 
 
 def _confidences_within(distances: Floats, spreads: Floats) -> Floats:

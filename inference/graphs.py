@@ -3,6 +3,7 @@ most parts do."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -11,6 +12,8 @@ from torch import Tensor
 
 # As many as the notes on CUDA graphs ask for: libraries choose their ways and take their memory in the first ones.
 _RUNS_BEFORE = 3
+# A process may record one graph at a time, and may have several engines: of the release in use, and of the next one.
+_RECORDING = threading.Lock()
 
 _Key = tuple[tuple[torch.Size, torch.dtype], ...]
 
@@ -28,19 +31,23 @@ class Recorded:
     for two threads at a time.
     """
 
-    def __init__(self, function: Callable[..., Tensor]) -> None:
+    def __init__(self, function: Callable[..., Tensor], device: torch.device) -> None:
         self._function = function
+        self._device = device
+        # Graphs that share their memory are to be recorded on the same stream.
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._recordings: dict[_Key, _Recording] = {}
-        # One for all recordings: none is started before the last one's result was copied.
+        # The first recording's, for all: none is started before the last one's result was copied.
         self._pool: Any = None
 
     @torch.inference_mode()
     def __call__(self, *inputs: Tensor) -> Tensor:
         """A new tensor each time. It is computed when the GPU gets to it."""
         key = tuple((tensor.shape, tensor.dtype) for tensor in inputs)
-        with torch.cuda.device(inputs[0].device):
+        with torch.cuda.device(self._device):
             if key not in self._recordings:
-                self._recordings[key] = self._record(inputs)
+                with _RECORDING:
+                    self._recordings[key] = self._record(inputs)
             recording = self._recordings[key]
             for own, given in zip(recording.inputs, inputs, strict=True):
                 own.copy_(given)
@@ -48,17 +55,16 @@ class Recorded:
             return recording.output.clone()
 
     def _record(self, inputs: tuple[Tensor, ...]) -> _Recording:
-        static = tuple(tensor.clone(memory_format=torch.preserve_format) for tensor in inputs)
-        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):
+        static = tuple(tensor.clone() for tensor in inputs)
+        current = torch.cuda.current_stream()
+        self._stream.wait_stream(current)
+        with torch.cuda.stream(self._stream):
             for _ in range(_RUNS_BEFORE):
                 self._function(*static)
-        torch.cuda.current_stream().wait_stream(aside)
-        if self._pool is None:
-            self._pool = torch.cuda.graph_pool_handle()
+        current.wait_stream(self._stream)
         graph = torch.cuda.CUDAGraph()
-        # Another thread may load another engine meanwhile.
-        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+        # What other threads ask of the GPU meanwhile, for another engine, must not end the recording.
+        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
             output = self._function(*static)
+        self._pool = graph.pool()
         return _Recording(graph, static, output)

@@ -14,7 +14,7 @@ import torch
 
 from inference.contracts import PhotoLimits
 from inference.decoding import DecodedPhoto, decode
-from inference.engine import Engine
+from inference.engine import LARGEST_BATCH, Engine
 from inference.gate import AlignedFace
 from inference.preprocessing import crop_matrix, letterbox, warp
 
@@ -41,7 +41,8 @@ class Report:
 
     photos_per_second: of the engine, which decodes the next batch meanwhile.
     of_limit: decoding and the nets alone, as a share of the whole.
-    loaded_of_nets: on a GPU, photos a second that are decoded and there already, as a share of what the nets alone do.
+    loaded_of_nets: on a GPU, photos a second that are decoded and there already, as a share of what the nets alone do;
+    None for batches that the engine splits.
     """
 
     stages: list[Stage]
@@ -53,7 +54,7 @@ class Report:
 def measure(engine: Engine, photos: Sequence[bytes], *, limits: PhotoLimits, batch: int, rounds: int) -> Report:
     """Time each stage on batches of different photos. Every photo must show one face.
 
-    The stages take turns, so that a slow spell of the machine hits all alike. The first round warms up.
+    The stages take turns, so that a slow spell of the machine hits all alike. A first round of each batch warms up.
     """
     batches = [
         Batch.of(engine, list(islice(cycle(photos), start, start + batch)), limits) for start in _starts(photos, batch)
@@ -83,7 +84,7 @@ def measure(engine: Engine, photos: Sequence[bytes], *, limits: PhotoLimits, bat
         throughput(engine, photos, limits=limits, batch=batch, count=batch * rounds),
         _share(times),
         # A processor makes the views with OpenCV, which torch would take many times as long for.
-        loaded_of_nets(engine, batches, rounds) if batches[0].squares.is_cuda else None,
+        loaded_of_nets(engine, batches, rounds) if batches[0].squares.is_cuda and batch <= LARGEST_BATCH else None,
     )
 
 
@@ -120,7 +121,7 @@ def loaded_of_nets(engine: Engine, batches: Sequence[Batch], rounds: int) -> flo
         between = time.perf_counter()
         for batch in islice(cycle(batches), _IN_A_ROW):
             engine.forward(batch.squares, batch.crops)
-        _wait()
+        _wait(batches[0].squares.device)
         ratios.append((time.perf_counter() - between) / (between - started))
     return float(np.median(ratios[1:]))
 
@@ -167,22 +168,22 @@ def _starts(photos: Sequence[bytes], batch: int) -> range:
 def _in_turns(
     stages: Mapping[str, Callable[[Batch], object]], batches: Sequence[Batch], rounds: int
 ) -> dict[str, list[float]]:
-    """Milliseconds a photo of each stage, by round."""
+    """Milliseconds a photo of each stage, by round, without a first one of each batch."""
     times: dict[str, list[float]] = {name: [] for name in stages}
-    for number, batch in enumerate(islice(cycle(batches), rounds + 1)):
+    for number, batch in enumerate(islice(cycle(batches), len(batches) + rounds)):
         for name, work in stages.items():
             started = time.perf_counter()
             work(batch)
-            _wait()
-            if number:
+            _wait(batch.squares.device)
+            if number >= len(batches):
                 times[name].append((time.perf_counter() - started) * 1000 / len(batch.photos))
     return times
 
 
-def _wait() -> None:
+def _wait(device: torch.device) -> None:
     """A GPU works on after it was asked to."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def _share(times: Mapping[str, Sequence[float]]) -> float:

@@ -34,26 +34,23 @@ class Analyzer:
         # With one thread for everything, handing over to another would only cost.
         self._map = map if options.threads == 1 else decoders.map
         self._decode = partial(_decode, limits=options.limits)
-        self._warm_up()
+        self._warm_up(options.max_batch)
         self.versions = self._engine.versions
 
     def analyze(self, photos: Sequence[Photo]) -> list[Answer]:
-        """An analysis or an error for each photo. Raises MemoryError, and what the engine raises."""
+        """An analysis or an error for each photo. Raises what the engine raises."""
         decoded = list(self._map(self._decode, [photo.content for photo in photos]))
         readable = [each for each in decoded if isinstance(each, DecodedPhoto)]
-        try:
-            analysed = iter(self._engine.analyze(readable) if readable else [])
-        except torch.OutOfMemoryError as error:
-            raise MemoryError("there is no memory for the batch") from error
+        analysed = iter(self._engine.analyze(readable) if readable else [])
         return [
             _with_photo(next(analysed), each, photo) if isinstance(each, DecodedPhoto) else each
             for photo, each in zip(photos, decoded, strict=True)
         ]
 
-    def _warm_up(self) -> None:
+    def _warm_up(self, batch: int) -> None:
         """Run everything once, the decoder too, which loads its parts when it first needs them."""
         decode(encode_jpeg(DecodedPhoto(np.zeros((8, 8, 3), np.uint8), 8, 8)))
-        self._engine.warm_up()
+        self._engine.warm_up(batch)
 
 
 def _decode(photo: bytes, limits: PhotoLimits) -> DecodedPhoto | InferenceError | MemoryError:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 
 import cv2
 import torch
 
-from inference.bulk import Answer, BulkJob
+from inference.bulk import CHUNK, Answer, BulkJob, Crashed
 from inference.contracts import FaceAnalysis, InferenceError
 from inference.decoding import DecodedPhoto, decode
 from inference.engine import Engine
@@ -23,7 +24,7 @@ Loading = Sequence[Future[DecodedPhoto | InferenceError | OSError]]
 
 
 class PhotoAnalyzer:
-    """Analyses photos by their names. One core's worth of work: machines run one for each core.
+    """Analyses photos by their names. One core's worth of work without a GPU: machines run one for each core.
 
     device: as torch names it.
     """
@@ -34,10 +35,11 @@ class PhotoAnalyzer:
         self._job = job
         with unpacked(job.models) as folder:
             self._engine = Engine(job.limits, folder, device)
-        self._engine.warm_up()
+        self._engine.warm_up(CHUNK)
         self._readers = ThreadPoolExecutor(_READERS, "reading")
-        # Many photos are read at once, one is decoded: a large PNG takes hundreds of megabytes for a moment.
-        self._decoding = threading.Lock()
+        # Many photos are read at once, one is decoded: a large PNG takes hundreds of megabytes for a moment. A GPU is
+        # faster than one core decodes.
+        self._decoding = threading.BoundedSemaphore(1 if device == "cpu" else _READERS)
 
     def begin(self, names: Sequence[str]) -> Loading:
         """Start to read and decode photos; finish() takes what comes of it."""
@@ -47,8 +49,16 @@ class PhotoAnalyzer:
         """An answer for each photo, in their order."""
         loaded = [each.result() for each in loading]
         photos = [each for each in loaded if isinstance(each, DecodedPhoto)]
-        analysed = iter(self._engine.analyze(photos) if photos else [])
+        analysed = iter(self._analyze(photos) if photos else [])
         return [_without_embedding(next(analysed)) if isinstance(each, DecodedPhoto) else each for each in loaded]
+
+    def _analyze(self, photos: Sequence[DecodedPhoto]) -> list[FaceAnalysis | InferenceError]:
+        """One by one where there is no memory for all of them."""
+        with suppress(MemoryError):
+            return self._engine.analyze(photos)
+        if len(photos) == 1:
+            return [Crashed("There was no memory for it.")]
+        return [answer for photo in photos for answer in self._analyze([photo])]
 
     def _load(self, name: str) -> DecodedPhoto | InferenceError | OSError:
         try:

@@ -20,8 +20,6 @@ from inference.contracts import FaceAnalysis, ModelVersions
 from inference.decoding import DecodedPhoto, decode, encode_jpeg
 from inference.engine import Engine
 
-_OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
-
 
 class LocalBackend:
     """One engine, whose batches one thread runs, one after the other.
@@ -44,7 +42,7 @@ class LocalBackend:
             max_batch=options.max_batch,
             max_waiting=options.max_waiting,
             max_wait=options.max_wait,
-            set_up=partial(_set_up, self._engine),
+            set_up=partial(_set_up, self._engine, options.max_batch),
         )
         # Its thread ends with the backend: once another release has taken over and the last photo is answered.
         weakref.finalize(self, self._batcher.close)
@@ -55,7 +53,7 @@ class LocalBackend:
                 decoded = self._decode(photo, place)
                 analysis = place.ask(decoded)
                 return replace(analysis, photo=encode_jpeg(decoded)) if keep_photo else analysis
-            except _OUT_OF_MEMORY as error:
+            except MemoryError as error:
                 raise self._batcher.busy() from error
 
     def warm_up(self) -> None:
@@ -74,7 +72,7 @@ class LocalBackend:
             self._decoding.release()
 
 
-def _set_up(engine: Engine) -> None:
+def _set_up(engine: Engine, batch: int) -> None:
     """Run everything once, the decoder too, which loads its parts when it first needs them."""
     decode(encode_jpeg(DecodedPhoto(np.zeros((8, 8, 3), np.uint8), 8, 8)))
-    engine.warm_up()
+    engine.warm_up(batch)

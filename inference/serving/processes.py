@@ -1,4 +1,4 @@
-"""Batch work on this machine: a process for each core, or some for each GPU, with an engine of its own."""
+"""Batch work on this machine: a process for each core, or two for each GPU, with an engine of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from inference.bulk import Answer, BulkJob, Crashed, EngineUnavailable, in_chunks
+from inference.bulk import WORKERS_A_GPU, Answer, BulkJob, Crashed, EngineUnavailable, in_chunks
 
 # The environment of a process with models. Their large tensors come and go with each batch: in huge pages, which the
 # process keeps, that costs a sixteenth less time in all. A large photo's pixels still go back to the system.
@@ -29,8 +29,19 @@ _READY = "ready"
 
 def analyze_photos(names: Iterable[str], job: BulkJob, workers: int | None) -> Generator[tuple[str, Answer]]:
     """See inference.bulk.BulkEngine."""
-    with closing(ProcessPool(job, workers or os.cpu_count() or 1)) as pool:
+    with closing(ProcessPool(job, workers or WORKERS_A_GPU * count_gpus() or job.cores)) as pool:
         yield from pool.run(names)
+
+
+def count_gpus() -> int:
+    """How many torch finds: asked in another process, since this one needs no torch. Raises EngineUnavailable."""
+    process, connection = start(_count_gpus)
+    try:
+        return int(connection.recv())
+    except EOFError as error:
+        raise EngineUnavailable("A process died while it looked for GPUs.") from error
+    finally:
+        end(process, connection)
 
 
 class ProcessPool:
@@ -85,7 +96,7 @@ class ProcessPool:
         self._workers[self._workers.index(worker)] = _Worker(self._job, worker.number)
         left = [name for chunk in worker.chunks for name in chunk]
         if worker.has_suspect:
-            yield left[0], Crashed("the process died")
+            yield left[0], Crashed("The process that analysed it died, twice.")
         else:
             self._suspects.extend(left)
 
@@ -159,6 +170,12 @@ def end(process: BaseProcess, connection: Connection) -> None:
     # It has nothing to lose, and may hang.
     process.kill()
     process.join()
+
+
+def _count_gpus(connection: Connection) -> None:
+    import torch  # noqa: PLC0415 - which only this process needs
+
+    connection.send(torch.cuda.device_count())
 
 
 def _work(connection: Connection, job: BulkJob, number: int) -> None:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import ray
 import ray.data
 
-from inference.bulk import CHUNK, Answer, BulkJob, EngineUnavailable, in_chunks
+from inference.bulk import CHUNK, WORKERS_A_GPU, Answer, BulkJob, EngineUnavailable, in_chunks
 from inference.serving.processes import ProcessPool
 
 # Names of one execution, all that the driver ever holds; the actors of the next one start anew.
@@ -46,9 +46,9 @@ def analyze_photos(names: Iterable[str], job: BulkJob, workers: int | None) -> G
 def _execute(names: list[str], job: BulkJob, workers: int | None) -> Iterator[tuple[str, Answer]]:
     ray.data.DataContext.get_current().enable_progress_bars = False
     cluster: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    actors = workers or int(cluster["CPU"])
     # Actors share the GPUs evenly; without one each takes a core.
     gpus = cluster.get("GPU", 0.0)
+    actors = workers or int(WORKERS_A_GPU * gpus) or int(cluster["CPU"])
     blocks = [pa.table({"name": [os.fsencode(name) for name in block]}) for block in in_chunks(names, _BLOCK)]
     answered = ray.data.from_arrow(blocks).map_batches(
         _Actor,

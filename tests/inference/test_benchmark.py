@@ -9,11 +9,12 @@ from pathlib import Path
 
 import cv2
 import pytest
+import torch
 from django.core.management import CommandError, call_command
 
 from inference.contracts import InvalidImage, PhotoLimits
 from inference.decoding import decode, encode_jpeg
-from inference.evaluation.benchmark import Batch, loaded_of_nets
+from inference.evaluation.benchmark import Batch, _in_turns, loaded_of_nets
 from inference.evaluation.camera import as_from_camera
 from tests.images import jpeg
 
@@ -50,6 +51,16 @@ def test_photos_on_the_device_are_timed_against_the_nets(models, portraits) -> N
     batch = Batch.of(models, [encode_jpeg(portrait) for portrait in portraits[:2]], PhotoLimits())
 
     assert 0 < loaded_of_nets(models, [batch], rounds=1) < 1
+
+
+def test_a_first_round_of_each_batch_is_not_timed() -> None:
+    batches = [Batch([b"photo"], [], [], torch.empty(0), torch.empty(0)) for _ in range(2)]
+    met = []
+
+    times = _in_turns({"stage": met.append}, batches, rounds=3)
+
+    assert [id(batch) for batch in met] == [id(batches[number]) for number in (0, 1, 0, 1, 0)]
+    assert len(times["stage"]) == 3
 
 
 @pytest.mark.usefixtures("threads")

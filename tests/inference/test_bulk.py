@@ -7,15 +7,30 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
+import torch
 
 from catalog.portraits import draw_portrait
-from inference.bulk import ENGINES, Answer, BulkJob, Crashed, EngineUnavailable, bulk_engine, in_chunks, model_files
-from inference.contracts import FaceAnalysis, InvalidImage, PhotoLimits
+from inference.bulk import (
+    ENGINES,
+    WORKERS_A_GPU,
+    Answer,
+    BulkJob,
+    Crashed,
+    EngineUnavailable,
+    bulk_engine,
+    in_chunks,
+    model_files,
+)
+from inference.contracts import FaceAnalysis, InferenceError, InvalidImage, PhotoLimits
+from inference.decoding import DecodedPhoto
+from inference.engine import Engine
 from inference.serving import processes
+from inference.serving.bulk import PhotoAnalyzer
 from inference.serving.processes import ProcessPool, analyze_photos
 from tests.images import jpeg
 
@@ -73,6 +88,35 @@ def test_photos_that_kill_or_hang_their_process_are_found_out_and_the_others_are
 
     assert sorted(name for name, _answer in answers) == sorted(names)
     assert {name for name, answer in answers if isinstance(answer, Crashed)} == {"deadly 1", "slow 1"}
+
+
+def test_without_memory_for_a_chunk_photos_are_analysed_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    analyzer = PhotoAnalyzer(JOB)
+    analyze = Engine.analyze
+
+    def run_out(engine: Engine, photos: list[DecodedPhoto]) -> list[FaceAnalysis | InferenceError]:
+        if len(photos) > 1 or photos[0].width != 480:
+            raise MemoryError
+        return analyze(engine, photos)
+
+    monkeypatch.setattr(Engine, "analyze", run_out)
+
+    first, unread, other, last = analyzer.finish(analyzer.begin(["portrait 1", "empty 2", "faceless 3", "portrait 4"]))
+
+    assert isinstance(first, FaceAnalysis)
+    assert isinstance(unread, InvalidImage)
+    assert isinstance(other, Crashed)
+    assert isinstance(last, FaceAnalysis)
+    assert first.embedding == last.embedding == ()
+
+
+def test_each_gpu_has_two_workers_by_default_and_without_one_each_core_has_one() -> None:
+    before = len(active_children())
+    answers = analyze_photos(["empty 1", "empty 2"], replace(JOB, cores=2), None)
+
+    with closing(answers):
+        next(answers)
+        assert len(active_children()) - before == (WORKERS_A_GPU * torch.cuda.device_count() or 2)
 
 
 def test_models_that_do_not_load_end_the_work() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from inference.contracts import FaceAnalysis, FacePart, PhotoLimits, PhotoRefused, RefusalReason
 from inference.dataset import face_files, read_pixels
@@ -43,6 +44,19 @@ def test_no_photos_give_no_answers(models):
 
 def test_a_drawing_without_a_face_is_refused(models):
     assert reason(models, np.asarray(draw_photo())) == RefusalReason.NO_FACE
+
+
+def test_where_a_gpu_has_no_memory_for_a_batch_nothing_keeps_what_there_was_of_it(models, monkeypatch):
+    def find_faces(photos):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(models.gate, "find_faces", find_faces)
+
+    with pytest.raises(MemoryError) as error:
+        models.analyze([photo(np.asarray(draw_photo()))])
+
+    # Its traceback would: frames hold tensors.
+    assert error.value.__context__ is None
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 500, 3), (500, 1, 3), (7, 7, 3)])

@@ -142,8 +142,22 @@ def test_batches_are_answered_in_their_order(models, drawn):
     assert list(models.stream([])) == []
 
 
-def test_nothing_is_read_back_and_nothing_comes_from_the_host_on_the_way():
-    """What a GPU would have to be waited for for, and what no CUDA graph can hold, fails without data."""
+def test_every_size_of_batch_is_met_before_it_is_needed_and_the_largest_one_first(models, monkeypatch):
+    met = []
+
+    def find(pixels, fits):
+        met.append(tuple(pixels.shape[:2]))
+        return torch.zeros(1)
+
+    monkeypatch.setattr(models, "_find", find)
+
+    models._find_in_blanks(5)
+
+    assert met == [(size, side) for side in (1296, 864, 432) for size in (8, 4, 2, 1)]
+
+
+def test_nothing_is_read_back_on_the_way():
+    """What a GPU would have to be waited for fails without data."""
     thresholds = {"detection": 0.15, "face": 0.5, "covered": 0.6}
     with torch.device("meta"):
         nets = GateNet().eval(), PartsNet().eval(), TypesNet().eval()

@@ -64,14 +64,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--workers",
             type=_positive,
-            help="how many engines work at once, each on one core and with about 500 MB of memory; default: "
-            "INFERENCE_PROCESSES times INFERENCE_THREADS, or one for each core of the Ray cluster",
+            help="how many engines work at once, each with about 500 MB of memory; default: two for each GPU, or "
+            "without one INFERENCE_PROCESSES times INFERENCE_THREADS, or one for each core of the Ray cluster",
         )
 
     def handle(self, *, source: str, out: str, engine: str, workers: int | None, **_options: Any) -> None:
         storage = _s3_storage()
-        if engine == "local":
-            workers = workers or settings.INFERENCE_PROCESSES * settings.INFERENCE_THREADS
         started = time.perf_counter()
         try:
             photos = _photos_of(source, storage)
@@ -146,7 +144,7 @@ class _Bar:
         if isinstance(failure, OSError):
             return failure.strerror or str(failure)
         if isinstance(failure, Crashed):
-            return "The process that analysed it died, twice."
+            return str(failure)
         if failure.code not in self._sentences:
             self._sentences[failure.code] = problem_of(failure).detail
         return self._sentences[failure.code]

@@ -44,11 +44,11 @@ class Command(BaseCommand):
         cv2.setNumThreads(1)
         limits = PhotoLimits(min_face_pixels=settings.MIN_FACE_PIXELS)
         engine = Engine(limits, device=options["device"])
-        engine.warm_up()
+        engine.warm_up(max(options["batch"]))
         photos = _usable(engine, _read(options["photos"], count, options["megapixels"]), limits)
         self.stdout.write(
             f"{len(photos)} photos, {sum(map(len, photos)) / len(photos) / 1e6:.2f} MB each; {rounds} rounds after one "
-            f"to warm up; {settings.INFERENCE_THREADS} threads, {options['device']}"
+            f"of each batch to warm up; {settings.INFERENCE_THREADS} threads, {options['device']}"
         )
         reports = {
             batch: measure(engine, photos, limits=limits, batch=batch, rounds=rounds) for batch in options["batch"]
