@@ -112,11 +112,11 @@ def main() -> int:
 
     cluster = LocalCluster(nodes=arguments.nodes, cpus=2)
     try:
-        row = partial(measure, photos=photos, clients=arguments.clients, seconds=arguments.seconds)
+        under_load = partial(measure, photos=photos, clients=arguments.clients, seconds=arguments.seconds)
         growing = Rollout(ServingOptions(max_replicas=arguments.nodes), secret=SECRET, url=cluster.urls[0])
         # Nodes listen once they have a replica.
         first = growing(PACKAGED_WEIGHTS)
-        rows = [row("more load", lambda: wait_for_another_replica(cluster), first)]
+        rows = [under_load("more load", lambda: wait_for_another_replica(cluster), first)]
         options = ServingOptions(min_replicas=arguments.nodes, max_replicas=arguments.nodes)
         rollout = Rollout(options, secret=SECRET, url=cluster.urls[0])
         rollout(PACKAGED_WEIGHTS)
@@ -131,7 +131,7 @@ def main() -> int:
                 ("other models", lambda: rollout(Path(other))),
                 ("a node killed", cluster.kill_node),
             ]
-            rows += [row(name, cause, backend) for name, cause in faults]
+            rows += [under_load(name, cause, backend) for name, cause in faults]
             is_replaced = backend.versions().types == OTHER_VERSION
     finally:
         cluster.close()
