@@ -23,7 +23,7 @@ THUMB = 44
 # Without the picture, which the survey's curators choose.
 WEIGHT_LIMIT = 60 * 1024
 # Longer than the page ignores a second tap.
-AFTER_DOUBLE_TAP_SECONDS = 0.35
+AFTER_DOUBLE_TAP_MILLISECONDS = 350
 PARTS = ["whole_face", "upper_face", "lower_face"]
 # Milliseconds.
 AT_ONCE = 200
@@ -92,7 +92,7 @@ def settle(page: Page) -> None:
     # The script has run by then; the server's page shows its picture without it.
     page.wait_for_load_state()
     expect(page.locator(".face:not(.loading)")).to_be_visible()
-    time.sleep(AFTER_DOUBLE_TAP_SECONDS)
+    page.wait_for_timeout(AFTER_DOUBLE_TAP_MILLISECONDS)
 
 
 def tap(page: Page, value: int) -> None:
@@ -103,11 +103,12 @@ def picture(page: Page) -> str:
     return page.locator(".face image").get_attribute("href") or ""
 
 
-def wait_for(condition: Callable[[], object]) -> None:
+def wait_for(page: Page, condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + TIMEOUT_MILLISECONDS / 1000
     while not condition():
         assert time.monotonic() < deadline, "nothing happened in time"
-        time.sleep(0.05)
+        # Not time.sleep: Playwright calls the handlers of routes only while it waits itself.
+        page.wait_for_timeout(50)
 
 
 def values() -> list[float]:
@@ -235,7 +236,7 @@ def test_undo_changes_the_last_answer(open_survey: OpenSurvey, survey: Survey) -
     settle(page)
     tap(page, 2)
 
-    wait_for(lambda: values() == [2])
+    wait_for(page, lambda: values() == [2])
     expect(page.locator(".place")).to_have_text("Picture 2 of 4")
     assert sum(survey.survey_images.values_list("rating_count", flat=True)) == 1
 
@@ -244,7 +245,7 @@ def test_undo_reaches_answers_given_before_the_page_was_opened(open_survey: Open
     page = open_survey(survey)
     begin(page)
     tap(page, 6)
-    wait_for(lambda: values() == [6])
+    wait_for(page, lambda: values() == [6])
     page.reload()
     settle(page)
 
@@ -252,14 +253,14 @@ def test_undo_reaches_answers_given_before_the_page_was_opened(open_survey: Open
     settle(page)
     tap(page, 1)
 
-    wait_for(lambda: values() == [1])
+    wait_for(page, lambda: values() == [1])
 
 
 def test_personal_link_goes_on_in_another_browser(open_survey: OpenSurvey, survey: Survey) -> None:
     page = open_survey(survey)
     begin(page)
     tap(page, 5)
-    wait_for(lambda: values() == [5])
+    wait_for(page, lambda: values() == [5])
     page.locator("summary").click()
     link = page.locator(".elsewhere a").inner_text()
 
@@ -269,7 +270,7 @@ def test_personal_link_goes_on_in_another_browser(open_survey: OpenSurvey, surve
     expect(elsewhere.locator(".place")).to_have_text("Picture 2 of 4")
     settle(elsewhere)
     tap(elsewhere, 3)
-    wait_for(lambda: values() == [5, 3])
+    wait_for(page, lambda: values() == [5, 3])
     assert Rater.objects.count() == 1
 
 
@@ -317,9 +318,9 @@ def test_answer_shows_at_once_however_slow_the_server(open_survey: OpenSurvey, s
 
     assert min(milliseconds) < AT_ONCE
     assert values() == []
-    wait_for(lambda: held)
+    wait_for(page, lambda: held)
     held[0].continue_()
-    wait_for(lambda: values()[:1] == [4])
+    wait_for(page, lambda: values()[:1] == [4])
 
 
 def test_second_tap_of_a_double_tap_rates_nothing(open_survey: OpenSurvey, survey: Survey) -> None:
@@ -329,7 +330,7 @@ def test_second_tap_of_a_double_tap_rates_nothing(open_survey: OpenSurvey, surve
     page.locator(".answers button[value='4']").dblclick()
 
     expect(page.locator(".place")).to_have_text("Picture 2 of 4")
-    wait_for(lambda: values() == [4])
+    wait_for(page, lambda: values() == [4])
     settle(page)
     assert values() == [4]
 
@@ -348,7 +349,7 @@ def test_answers_wait_for_a_lost_connection(open_survey: OpenSurvey, survey: Sur
 
     page.context.set_offline(False)
 
-    wait_for(lambda: values() == [1, 2])
+    wait_for(page, lambda: values() == [1, 2])
     expect(page.locator(".waiting-answers")).to_be_hidden()
     for value in (3, 4):
         tap(page, value)
@@ -391,7 +392,7 @@ def test_answers_survive_a_closed_tab(open_survey: OpenSurvey, survey: Survey) -
     again = page.context.new_page()
     again.goto(address)
 
-    wait_for(lambda: values() == [6])
+    wait_for(again, lambda: values() == [6])
     expect(again.locator(".place")).to_have_text("Picture 2 of 4")
     assert Rating.objects.get().survey_image_id != int(answered.rpartition("/")[2].removesuffix(".jpg"))
 
@@ -412,13 +413,13 @@ def test_answer_whose_receipt_was_lost_is_neither_doubled_nor_stuck(open_survey:
 
     page.route("**/answers/", lose)
     tap(page, 6)
-    wait_for(lambda: values() == [6])
+    wait_for(page, lambda: values() == [6])
     settle(page)
     page.locator(".undo").click()
     settle(page)
     tap(page, 2)
 
-    wait_for(lambda: values() == [2])
+    wait_for(page, lambda: values() == [2])
     assert lost == [200]
     assert sum(survey.survey_images.values_list("rating_count", flat=True)) == 1
 
@@ -432,13 +433,13 @@ def test_of_two_tabs_the_first_answer_stands(open_survey: OpenSurvey, survey: Su
     settle(other)
     assert picture(page) == picture(other)
     tap(page, 6)
-    wait_for(lambda: values() == [6])
+    wait_for(page, lambda: values() == [6])
 
     tap(other, 2)
     settle(other)
     tap(other, 3)
 
-    wait_for(lambda: values() == [6, 3])
+    wait_for(page, lambda: values() == [6, 3])
     settle(other)
     assert values() == [6, 3]
 
@@ -448,7 +449,7 @@ def test_survey_that_closes_in_the_middle_says_so_and_loses_nothing(open_survey:
     page = open_survey(survey)
     begin(page)
     tap(page, 6)
-    wait_for(lambda: values() == [6])
+    wait_for(page, lambda: values() == [6])
     settle(page)
     Survey.objects.update(closes_at=timezone.now())
     tap(page, 2)
@@ -461,7 +462,7 @@ def test_survey_that_closes_in_the_middle_says_so_and_loses_nothing(open_survey:
     # Should it open once more, the answer that came too late is still there.
     Survey.objects.update(closes_at=None)
     page.reload()
-    wait_for(lambda: values() == [6, 2])
+    wait_for(page, lambda: values() == [6, 2])
 
 
 @pytest.mark.expects_failures
@@ -480,7 +481,7 @@ def test_picture_that_is_missing_can_be_passed_over(open_survey: OpenSurvey, sur
     assert picture(page) != f"/survey/{survey.link_token}/images/{shown}.jpg"
     tap(page, 5)
 
-    wait_for(lambda: values() == [5])
+    wait_for(page, lambda: values() == [5])
 
 
 # --- Looks ---
