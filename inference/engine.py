@@ -8,7 +8,6 @@ torch's work alone; what calls for another look is looked at with OpenCV, as all
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -161,10 +160,12 @@ class Engine:
 
     def analyze(self, photos: Sequence[DecodedPhoto]) -> list[FaceAnalysis | InferenceError]:
         """One analysis or one refusal for each photo. Raises MemoryError where a GPU's memory is too small for them."""
+        try:
+            return self._analyze_there(photos) if self._device.type == "cuda" else self._analyze_here(photos)
+        except torch.OutOfMemoryError as error:
+            reason = str(error)
         # An error that is raised while another one is handled keeps what that one keeps: the tensors of the batch.
-        with suppress(torch.OutOfMemoryError):
-            return self._analyze(photos)
-        raise MemoryError("there is no memory for the batch")
+        raise MemoryError(reason)
 
     def load(self, photos: Sequence[DecodedPhoto]) -> LoadedPhotos:
         """Bring photos, at most LARGEST_BATCH and none longer than LONGEST_SIDE, to the device. They may still be on
@@ -224,9 +225,8 @@ class Engine:
                 self._begin(self.load([photo] * size))
                 size //= 2
 
-    def _analyze(self, photos: Sequence[DecodedPhoto]) -> list[FaceAnalysis | InferenceError]:
-        if self._device.type != "cuda":
-            return self._analyze_here(photos)
+    def _analyze_there(self, photos: Sequence[DecodedPhoto]) -> list[FaceAnalysis | InferenceError]:
+        """On the device, in batches it has room for; what is too long for it with OpenCV."""
         are_short = [max(photo.pixels.shape) <= LONGEST_SIDE for photo in photos]
         short, long = (
             [photo for photo, is_short in zip(photos, are_short, strict=True) if is_short is wanted]
@@ -253,7 +253,8 @@ class Engine:
             return _Begun(loaded.photos, table, None)
         with torch.cuda.device(table.device):
             copied = torch.empty(table.shape, pin_memory=True).copy_(table, non_blocking=True)
-            arrival = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            # Who waits for it leaves the core to the decoder of another engine.
+            arrival = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
             arrival.record()
         return _Begun(loaded.photos, copied, arrival)
 

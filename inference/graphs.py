@@ -27,8 +27,9 @@ class _Recording(NamedTuple):
 class Recorded:
     """A function of tensors on a GPU, recorded for each combination of shapes when it is first called with it.
 
-    The function must read nothing back, take nothing from the host and always do the same for the same shapes. Not safe
-    for two threads at a time.
+    The function must read nothing back, take nothing from the host and always do the same for the same shapes. Of all
+    shapes the largest should come first: where memory runs out in a later recording, what that took stays taken. Not
+    safe for two threads at a time.
     """
 
     def __init__(self, function: Callable[..., Tensor], device: torch.device) -> None:

@@ -38,10 +38,17 @@ class Analyzer:
         self.versions = self._engine.versions
 
     def analyze(self, photos: Sequence[Photo]) -> list[Answer]:
-        """An analysis or an error for each photo. Raises what the engine raises."""
+        """An analysis or an error for each photo.
+
+        Raises what the engine raises, and SystemExit where the GPU failed: nothing works there for a process that met
+        such an error, and another one may start afresh.
+        """
         decoded = list(self._map(self._decode, [photo.content for photo in photos]))
         readable = [each for each in decoded if isinstance(each, DecodedPhoto)]
-        analysed = iter(self._engine.analyze(readable) if readable else [])
+        try:
+            analysed = iter(self._engine.analyze(readable) if readable else [])
+        except torch.AcceleratorError as error:
+            raise SystemExit(f"the GPU failed: {error}") from error
         return [
             _with_photo(next(analysed), each, photo) if isinstance(each, DecodedPhoto) else each
             for photo, each in zip(photos, decoded, strict=True)

@@ -1,4 +1,4 @@
-"""The models in the web server's own process: decoded in the calling threads, analysed in batches."""
+"""The models in the process that asks, as in a replica on Ray: decoded in the calling threads, analysed in batches."""
 
 from __future__ import annotations
 

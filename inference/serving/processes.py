@@ -37,6 +37,8 @@ def count_gpus() -> int:
     """How many torch finds: asked in another process, since this one needs no torch. Raises EngineUnavailable."""
     process, connection = start(_count_gpus)
     try:
+        if not connection.poll(STALLED_AFTER):
+            raise EngineUnavailable("The GPUs' driver does not answer.")
         return int(connection.recv())
     except EOFError as error:
         raise EngineUnavailable("A process died while it looked for GPUs.") from error

@@ -46,7 +46,7 @@ def analyze_photos(names: Iterable[str], job: BulkJob, workers: int | None) -> G
 def _execute(names: list[str], job: BulkJob, workers: int | None) -> Iterator[tuple[str, Answer]]:
     ray.data.DataContext.get_current().enable_progress_bars = False
     cluster: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    # Actors share the GPUs evenly; without one each takes a core.
+    # Actors share the GPUs evenly, and use one each at most; without any each takes a core.
     gpus = cluster.get("GPU", 0.0)
     actors = workers or int(WORKERS_A_GPU * gpus) or int(cluster["CPU"])
     blocks = [pa.table({"name": [os.fsencode(name) for name in block]}) for block in in_chunks(names, _BLOCK)]
@@ -57,7 +57,7 @@ def _execute(names: list[str], job: BulkJob, workers: int | None) -> Iterator[tu
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(min_size=1, max_size=actors),
         num_cpus=None if gpus else 1,
-        num_gpus=round(gpus / actors, 4) if gpus else None,
+        num_gpus=min(round(gpus / actors, 4), 1.0) if gpus else None,
     )
     for row in answered.iter_rows():
         yield os.fsdecode(row["name"]), pickle.loads(row["answer"])  # noqa: S301 - our own actor wrote it

@@ -48,11 +48,11 @@ def test_a_drawing_without_a_face_is_refused(models):
 
 def test_where_a_gpu_has_no_memory_for_a_batch_nothing_keeps_what_there_was_of_it(models, monkeypatch):
     def find_faces(photos):
-        raise torch.OutOfMemoryError
+        raise torch.OutOfMemoryError("tried to allocate 3 GiB")
 
     monkeypatch.setattr(models.gate, "find_faces", find_faces)
 
-    with pytest.raises(MemoryError) as error:
+    with pytest.raises(MemoryError, match="3 GiB") as error:
         models.analyze([photo(np.asarray(draw_photo()))])
 
     # Its traceback would: frames hold tensors.

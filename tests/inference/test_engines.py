@@ -13,14 +13,17 @@ from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
+import torch
 
 from inference.client import BackendOptions
 from inference.contracts import Busy, FaceAnalysis, InvalidImage, PhotoLimits, PhotoRefused, PhotoTooLarge
 from inference.decoding import encode_jpeg
+from inference.engine import Engine
 from inference.registry import CorruptWeights
 from inference.serving import engines
-from inference.serving.engines import EnginesBackend
-from inference.weights import PACKAGED_WEIGHTS
+from inference.serving.analyzer import Analyzer
+from inference.serving.engines import EnginesBackend, Photo
+from inference.weights import PACKAGED_WEIGHTS, read_models
 from tests.images import jpeg
 
 PATIENCE = 60
@@ -163,6 +166,17 @@ def test_without_memory_for_it_a_photo_is_refused_as_busy(monkeypatch):
 
     with pytest.raises(Busy):
         EnginesBackend(BackendOptions(processes=1)).analyze(jpeg())
+
+
+def test_a_process_whose_gpu_failed_ends(monkeypatch):
+    def fail(*_):
+        raise torch.AcceleratorError("device-side assert triggered")
+
+    analyzer = Analyzer(BackendOptions(), read_models(PACKAGED_WEIGHTS))
+    monkeypatch.setattr(Engine, "analyze", fail)
+
+    with pytest.raises(SystemExit, match="device-side assert"):
+        engines._answers(analyzer, [Photo(jpeg(), keep=False)])
 
 
 def test_models_that_were_altered_do_not_start(tmp_path: Path):

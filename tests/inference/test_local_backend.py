@@ -1,4 +1,4 @@
-"""The models in the server's own process, from bytes, from several threads."""
+"""The models in the process that asks, from bytes, from several threads."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from catalog.portraits import draw_portrait
-from inference.atlas import PhotoBatch
+from inference.atlas import LONGEST_SIDE, PhotoBatch
 from inference.contracts import FaceAnalysis, InferenceError, PhotoRefused, RefusalReason
 from inference.dataset import face_files
 from inference.decoding import DecodedPhoto, decode
@@ -140,6 +140,16 @@ def test_batches_are_answered_in_their_order(models, drawn):
     assert reasons(first) == [RefusalReason.NO_FACE, None]
     assert_agree(second, models.analyze([drawn[1]]))
     assert list(models.stream([])) == []
+
+
+def test_more_photos_than_fit_one_batch_are_answered_in_their_order_and_long_ones_among_them(
+    models, drawn, monkeypatch
+):
+    monkeypatch.setattr("inference.engine.LARGEST_BATCH", 3)
+    wide = DecodedPhoto(np.full((80, LONGEST_SIDE + 1, 3), 120, np.uint8), LONGEST_SIDE + 1, 80)
+    photos = [*drawn[:2], wide, *drawn[2:], wide, drawn[0]]
+
+    assert_agree(models._analyze_there(photos), models.analyze(photos))
 
 
 def test_every_size_of_batch_is_met_before_it_is_needed_and_the_largest_one_first(models, monkeypatch):
