@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import time
 import uuid
 from collections.abc import Callable
@@ -145,10 +146,17 @@ class DatabaseMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if not isinstance(exception, OperationalError):
+        if not isinstance(exception, OperationalError) or not _may_pass(exception):
             return None
         logger.warning("unavailable", code="busy", exc_info=exception)
         return unavailable(request)
+
+
+def _may_pass(error: OperationalError) -> bool:
+    """Whether it may be otherwise in a moment. SQLite says in the same way that a table is missing or a disk full."""
+    code = getattr(error.__cause__, "sqlite_errorcode", None)
+    # Its lowest byte is the kind.
+    return code is None or code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 class AuditActorMiddleware:

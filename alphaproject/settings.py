@@ -146,16 +146,25 @@ TIME_ZONE: str = env.str("TIME_ZONE", "UTC", validate=environs.validate.OneOf(av
 USE_TZ = True
 
 # --- Database ---------------------------------------------------------------------------------
-# A connection lasts as long as its request: many threads would each keep one, and PostgreSQL has a hundred for all.
+# A request gives its connection to PostgreSQL back: many threads would each keep one, and there are a hundred for all.
 DATABASES: dict[str, dict[str, Any]] = {
     "default": env.dj_db_url("DATABASE_URL", f"sqlite:///{BASE_DIR / 'var' / 'db.sqlite3'}")
 }
 # Connections to PostgreSQL that a process's requests share: to connect takes longer than all that one asks.
 DATABASE_POOL: int = env.int("DATABASE_POOL", 16, validate=environs.validate.Range(1, 1000))
 if DATABASES["default"].get("ENGINE", "").endswith("postgresql"):
-    # Seconds that a request waits for one.
-    pool = {"min_size": 1, "max_size": DATABASE_POOL, "timeout": 3}
-    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = pool
+    # Seconds that a request waits for one. The pool tries ever more seldom to connect to a database that is away, and
+    # would not try for a request meanwhile, until it gives up: soon, so that a request finds one that is back.
+    pool = {"min_size": 1, "max_size": DATABASE_POOL, "timeout": 3, "reconnect_timeout": 2}
+    # A host that is gone says nothing, for which a connection would wait for many minutes (tcp_user_timeout: ms).
+    gives_up = {
+        "connect_timeout": 3,
+        "keepalives_idle": 10,
+        "keepalives_interval": 3,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,
+    }
+    DATABASES["default"]["OPTIONS"] = gives_up | DATABASES["default"].get("OPTIONS", {}) | {"pool": pool}
     # What a restart of the database has ended is found before it is used.
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 if DATABASES["default"].get("ENGINE", "").endswith("sqlite3"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Condition, Lock
+from threading import Lock
 
 from cachetools import LRUCache, TTLCache, cached
 from django.core.files.storage import storages
@@ -89,7 +89,8 @@ def random_images(face_type: FaceType, count: int, *, fill_from_neighbours: bool
     return [by_place[place] for place in chosen if place in by_place]
 
 
-@cached(TTLCache(maxsize=1, ttl=CATALOGUE_SECONDS), condition=Condition())
+# Several may read at once what is kept: one after the other, all would wait for a database that does not answer.
+@cached(TTLCache(maxsize=1, ttl=CATALOGUE_SECONDS), lock=Lock())
 def rules() -> Rules:
     """Those of the last CATALOGUE_SECONDS."""
     return Rules(active_policy(), {face_type.code: face_type for face_type in face_types()})
@@ -117,7 +118,7 @@ def gallery_left(gallery: Gallery) -> Gallery:
     return Gallery(images, sum(image.pk in alike for image in images))
 
 
-@cached(TTLCache(maxsize=16, ttl=CATALOGUE_SECONDS), condition=Condition())
+@cached(TTLCache(maxsize=16, ttl=CATALOGUE_SECONDS), lock=Lock())
 def compared_images(face_type_id: int) -> ComparedImages:
     """A type's gallery by ids; LOOK_ALIKE_SAMPLE of it at random, anew every CATALOGUE_SECONDS, where it has more."""
     gallery = CelebrityImage.objects.published().filter(face_type=face_type_id).order_by()

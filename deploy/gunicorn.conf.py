@@ -56,7 +56,8 @@ def post_worker_init(worker: Worker) -> None:  # noqa: ARG001
 
     Where that fails, gunicorn ends the worker, and itself if none has come up yet.
     """
-    from django.urls import get_resolver  # noqa: PLC0415 - Django is set up only now
+    from django.db import connections  # noqa: PLC0415 - Django is set up only now
+    from django.urls import get_resolver  # noqa: PLC0415
 
     from inference import client  # noqa: PLC0415
     from inference.contracts import InferenceError  # noqa: PLC0415
@@ -73,6 +74,8 @@ def post_worker_init(worker: Worker) -> None:  # noqa: ARG001
     except Exception as error:
         logger.exception("models_not_loaded", reason=str(error))
         raise
+    # This thread asked for the releases, and would keep a connection that requests share.
+    connections.close_all()
     try:
         models = str(client.versions())
     except InferenceError:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import sqlite3
+from collections.abc import Callable
 from typing import NoReturn
 
 import pytest
@@ -84,6 +86,29 @@ def test_database_that_does_not_answer_is_a_problem_for_a_moment(
     assert SECRET not in response.content.decode() + log
     reasons = [entry for entry in map(json.loads, log.splitlines()) if entry["event"] == "unavailable"]
     assert [reason["error"]["type"] for reason in reasons] == ["OperationalError"]
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_locked_database_is_a_problem_for_a_moment(client: HttpClient) -> None:
+    locked = sqlite3.OperationalError("database is locked")
+    locked.sqlite_errorcode = sqlite3.SQLITE_BUSY_SNAPSHOT
+
+    def fail(*_: object) -> NoReturn:
+        raise OperationalError from locked
+
+    with connection.execute_wrapper(fail):
+        assert client.get("/types/").status_code == 503
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_table_that_is_missing_is_a_fault_of_ours(client: HttpClient) -> None:
+    client.raise_request_exception = False
+
+    def miss(execute: Callable[..., object], _sql: str, _params: object, _many: bool, context: object) -> object:
+        return execute("SELECT * FROM no_such_table", (), False, context)
+
+    with connection.execute_wrapper(miss):
+        assert client.get("/types/").status_code == 500
 
 
 @pytest.mark.usefixtures("catalogue")

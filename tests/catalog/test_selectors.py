@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import NoReturn
 
 import pytest
 from django.core.files.storage import storages
+from django.db import OperationalError
 from pytest_django import DjangoAssertNumQueries
 
 from catalog import selectors
@@ -162,6 +166,21 @@ def test_rules_are_read_once_in_a_while(
     catalogue_reread()
 
     assert selectors.rules().types["alpha"].name("en") == "First"
+
+
+def test_while_the_database_is_away_nobody_waits_for_another_ones_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    are_all_reading = Barrier(4, timeout=30)
+
+    def fail() -> NoReturn:
+        are_all_reading.wait()
+        raise OperationalError
+
+    monkeypatch.setattr(selectors, "active_policy", fail)
+
+    with ThreadPoolExecutor(4) as threads:
+        reading = [threads.submit(selectors.rules) for _ in range(4)]
+
+    assert {type(each.exception()) for each in reading} == {OperationalError}
 
 
 def test_guidance_is_found_by_its_code() -> None:

@@ -76,6 +76,8 @@ class Command(BaseCommand):
                 cache=settings.MODEL_CACHE_FOLDER,
                 after_poll=connections.close_all,
             )
+            # This thread asks for nothing more; the one that polls needs a connection.
+            connections.close_all()
             following.warm_up()
             self.stdout.write(f"Serving on {url}: {following.versions()}")
             _wait_for_the_end()
