@@ -82,6 +82,8 @@ def main() -> None:
     print(f"{len(photos)} photos of {len(read)}; the others are longer than {LONGEST_SIDE} pixels as decoded")
     for (expected_outcome, own_outcome), count in outcomes.most_common():
         print(f"{count:>6}  {expected_outcome}" + (f", but {own_outcome}" if own_outcome != expected_outcome else ""))
+    if not rated:
+        raise SystemExit("no photo got an analysis from both, so there are no numbers to compare")
     table = np.array(rated)
     # What was looked at again with OpenCV has the very same numbers.
     print(f"of those rated, by torch alone: {np.count_nonzero(table.any(axis=1))}")

@@ -149,7 +149,7 @@ class Engine:
     def warm_up(self, batch: int = 1) -> None:
         """Run every net once, at each size of its input, with as many photos as the largest batch will have.
 
-        What it takes in memory is taken then, and not an hour later. On a GPU, where the first batch of a size is
+        Most of the memory it will ever take is taken then. On a GPU, where the first batch of a size is
         recorded, meet all sizes that batches of up to so many photos have.
         """
         photo = DecodedPhoto(np.zeros((*_WARM_UP_SIZE, 3), np.uint8), *_WARM_UP_SIZE[::-1])
